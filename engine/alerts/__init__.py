@@ -1,0 +1,1 @@
+"""An alert's life: pending, firing, cleared; its identity, its evidence, its words."""

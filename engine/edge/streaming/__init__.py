@@ -1,0 +1,1 @@
+"""The Kafka edge: all that knows Faust or Kafka."""

@@ -1,0 +1,1 @@
+"""Positions on the ground: datums, distances, zones."""

@@ -1,0 +1,1 @@
+"""From declared text to a program that can be run: read, check, compile."""

@@ -1,0 +1,1 @@
+"""What survives a restart: versioned snapshots, watermarks, timers, the reorder buffer."""

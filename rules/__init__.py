@@ -1,0 +1,1 @@
+"""Rule packs as data: one folder a domain, shipped with the wheel."""
