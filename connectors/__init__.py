@@ -1,1 +1,43 @@
-"""Outside systems, one file each: where records come from and where alerts go."""
+"""One file per outside system; this page is the table of which kind lives in which file.
+
+A connector module has an `Options` (pydantic model: everything that may be declared about it) and
+`build(name, options, context)`, which answers a `Source` or a `Sink` of `engine.ports`.
+Outsiders add kinds through the entry-point groups `forewarn.sources` and `forewarn.sinks`, whose
+values name such a module. A kind of ours cannot be replaced that way.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import ModuleType
+
+SOURCES: Mapping[str, str] = {
+    "file": "connectors.sources.file",
+    "http": "connectors.sources.http",
+    "kafka": "connectors.sources.kafka",
+}
+SINKS: Mapping[str, str] = {
+    "jsonl": "connectors.sinks.jsonl",
+    "kafka": "connectors.sinks.kafka",
+    "webhook": "connectors.sinks.webhook",
+}
+
+
+def source_kinds() -> Mapping[str, str]:
+    """All kinds of source that are installed, ours and outsiders', with the module of each."""
+    return _kinds("forewarn.sources", SOURCES)
+
+
+def sink_kinds() -> Mapping[str, str]:
+    """All kinds of sink that are installed, ours and outsiders', with the module of each."""
+    return _kinds("forewarn.sinks", SINKS)
+
+
+def module_of(path: str) -> ModuleType:
+    """Import the module of one kind; only the kinds in use are ever imported."""
+    return import_module(path)
+
+
+def _kinds(group: str, ours: Mapping[str, str]) -> Mapping[str, str]:
+    outside = {entry.name: entry.value for entry in entry_points(group=group)}
+    return {**outside, **ours}

@@ -4,7 +4,7 @@ A driver (replay, rule tests, the embedded daemon, a Faust worker) owns the worl
 records, keeps what must survive, and delivers. The core only ever sees these values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -125,14 +125,116 @@ class Core(Protocol):
         """Release what the watermark passed, run the rules, and answer what must leave."""
 
 
+class Batch(NamedTuple):
+    """Records of one source that follow each other in one log; offsets grow."""
+
+    log: str
+    source: SourceId
+    records: Sequence[Record]
+
+
+class Source(Protocol):
+    """An outside system that records come from. One file in `connectors/sources` each.
+
+    The driver calls `open` once, takes batches one at a time and calls `close`; it asks for the
+    next batch only when there is room, so a slow core slows the source and never fills memory.
+
+    Attributes:
+        name: Its name in the settings.
+        live: Whether it goes on for ever; a finite one (a recording) ends its batches.
+
+    """
+
+    name: str
+    live: bool
+
+    async def open(self, resume: Mapping[str, int]) -> None:
+        """Make ready to give, of each log, every record at or after the offset named for it.
+
+        A log that is not named is given from its start. The offset need not be one of a record.
+        """
+
+    @property
+    def ids(self) -> Sequence[SourceId]:
+        """The ordered streams it gives; known once it is open."""
+
+    def batches(self) -> AsyncIterator[Batch]:
+        """The records, in the order of each log."""
+
+    async def close(self) -> None:
+        """Let go of everything; safe to call twice."""
+
+
+class InboxRow(NamedTuple):
+    """A record that was handed to us and is kept safe until every rule has seen it."""
+
+    offset: int
+    value: bytes
+    arrived_ms: int
+
+
+class Journal(Protocol):
+    """What a source may keep in the driver's store."""
+
+    async def order_files(self, source: str, names: Sequence[str]) -> Sequence[str]:
+        """All names ever given for this source in the order they were first seen; durable."""
+
+    async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
+        """Keep records; answers when they would survive a power cut."""
+
+    async def inbox_read(self, feed: str, start: int, limit: int) -> Sequence[InboxRow]:
+        """Kept records at or after an offset; waits for none."""
+
+    async def inbox_depth(self, feed: str) -> int:
+        """How many kept records no rule has finished with yet."""
+
+    async def refuse(self, feed: str, refused: Sequence[tuple[str, str, bytes]]) -> None:
+        """Put (reason, detail, raw) of records that were handed to us into the dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What the driver tells a source about the feed it fills.
+
+    Attributes:
+        feed: Name of the feed; `format` is its declared format (`json`, `csv`).
+        partition: Number of this source's first stream; further streams count up from it.
+        folder: Relative paths start here.
+        time_of: Event time (UTC ms) of a raw record or of a heartbeat, or None if it has none.
+        reason: Why a raw record cannot become an event, as (reason, detail), or None if it can.
+
+    """
+
+    feed: str
+    format: str
+    partition: int
+    folder: str
+    time_of: Callable[[bytes], int | None]
+    reason: Callable[[bytes], tuple[str, str] | None]
+    journal: Journal
+
+
+@dataclass(frozen=True, slots=True)
+class SinkContext:
+    """What the driver tells a sink: the folder that relative paths start from."""
+
+    folder: str
+
+
 class Sink(Protocol):
     """An outside system that takes alerts. One file in `connectors/sinks` each.
 
     `send` returns when the peer has accepted; it raises `Retryable` or `Permanent` otherwise.
     A sink must be given the same `delivery_id` again without harm.
+
+    Attributes:
+        name: Its name in the settings.
+        parallel: How many deliveries it may be handed at once.
+
     """
 
     name: str
+    parallel: int
 
     async def open(self) -> None:
         """Make ready; called once before the first `send`."""
