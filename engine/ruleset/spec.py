@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import Location
 from engine.feeds.spec import FeedSpec
+from engine.model.period import Period as Period  # noqa: PLC0414 - readable from here too
+from engine.model.period import PeriodUnit as PeriodUnit  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from engine.geo.zones import ZoneSet
@@ -44,27 +46,6 @@ class Status(StrEnum):
     SHADOW = "shadow"
     STABLE = "stable"
     RETIRED = "retired"
-
-
-class PeriodUnit(StrEnum):
-    """What a period counts. Workdays and months need a calendar; milliseconds do not."""
-
-    MS = "ms"
-    DAYS = "days"
-    WORKDAYS = "workdays"
-    MONTHS = "months"
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A time limit as law writes it: parts that are added in order, `1 month + 5 workdays`.
-
-    `30m` and `7d` are exact durations in milliseconds; `30 days`, `20 workdays` and `1 month` are
-    counted by Civil Code art. 201-203 in the feed's zone.
-    """
-
-    parts: tuple[tuple[int, PeriodUnit], ...]
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
