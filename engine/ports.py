@@ -202,6 +202,7 @@ class SourceContext:
         folder: Relative paths start here.
         time_of: Event time (UTC ms) of a raw record or of a heartbeat, or None if it has none.
         reason: Why a raw record cannot become an event, as (reason, detail), or None if it can.
+        columns: Names of a CSV record's columns, in the order in which the decoder expects them.
 
     """
 
@@ -212,6 +213,7 @@ class SourceContext:
     time_of: Callable[[bytes], int | None]
     reason: Callable[[bytes], tuple[str, str] | None]
     journal: Journal
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,6 @@ def catalogue() -> Mapping[str, Mapping[str, str]]:
     return entries
 
 
-def say(name: str, lang: str, **values: object) -> str:
+def say(name: str, lang: str, /, **values: object) -> str:
     """The sentence `name` in `lang` (`en` or `zh`), with its values put in."""
     return catalogue()[name][lang].format(**values)

@@ -1,0 +1,1 @@
+"""Who is told about an alert, and how a delivery that fails is tried again."""

@@ -1,0 +1,37 @@
+"""Which sinks must hear of a change: the route its rule names, from a severity up."""
+
+from collections.abc import Iterable, Mapping
+
+from engine.model.change import Change
+from engine.ruleset.spec import RouteSpec, Severity, Status
+
+DEFAULT = "default"
+"""Route of the rules that name none."""
+
+SENT = frozenset({Status.STABLE.value})
+"""Only alerts of stable rules leave; those of draft and shadow rules are kept and not sent."""
+
+
+def sinks_for(change: Change, routes: Mapping[str, RouteSpec]) -> tuple[str, ...]:
+    """Names of the sinks that must hear of a change, each once, in declared order.
+
+    A rule that names no route is sent by the route `default` where there is one. Every
+    transition is judged by its own severity: an alert that climbs into a route's range is
+    announced there by the transition that climbs, and its end by the severity it ended with.
+    """
+    if change.status not in SENT:
+        return ()
+    route = routes.get(change.dispatch or DEFAULT)
+    if route is None or Severity(change.severity).rank < route.min_severity.rank:
+        return ()
+    return tuple(dict.fromkeys(route.sinks))
+
+
+def unknown_sinks(
+    routes: Iterable[RouteSpec], sinks: Iterable[str]
+) -> tuple[tuple[RouteSpec, str], ...]:
+    """Routes that name a sink which the settings do not declare, with that name."""
+    declared = frozenset(sinks)
+    return tuple(
+        (route, sink) for route in routes for sink in route.sinks if sink not in declared
+    )

@@ -1,0 +1,156 @@
+"""The tables of the daemon's one database file, their version, and what we refuse to open."""
+
+import sqlite3
+from pathlib import Path
+
+from engine.errors import EnvironmentUnusable, StateError
+from engine.text import say
+
+VERSION = 1
+APPLICATION_ID = 0x46574E31  # "FWN1": tells our file from any other SQLite file
+FILE_NAME = "forewarn.db"
+
+TABLES = """
+-- What the core must find again after a stop: written in the transaction that stores its effects.
+CREATE TABLE meta (
+  space TEXT NOT NULL, partition INTEGER NOT NULL,
+  value BLOB NOT NULL, watermark_ms INTEGER NOT NULL,
+  PRIMARY KEY (space, partition)
+) WITHOUT ROWID;
+CREATE TABLE state (
+  space TEXT NOT NULL, partition INTEGER NOT NULL, rule TEXT NOT NULL, key TEXT NOT NULL,
+  value BLOB NOT NULL,
+  PRIMARY KEY (space, partition, rule, key)
+) WITHOUT ROWID;
+
+-- How far each log was read. `origin` is the space, or the reader of a dispatcher.
+CREATE TABLE positions (
+  origin TEXT NOT NULL, partition INTEGER NOT NULL, log TEXT NOT NULL,
+  committed INTEGER NOT NULL, frontier INTEGER NOT NULL, before_ms INTEGER NOT NULL,
+  PRIMARY KEY (origin, partition, log)
+) WITHOUT ROWID;
+CREATE TABLE files (
+  source TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,
+  PRIMARY KEY (source, number), UNIQUE (source, name)
+) WITHOUT ROWID;
+
+-- Inputs that no outside log keeps for us: what was posted, and the ticks that moved quiet time.
+CREATE TABLE inbox (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, feed TEXT NOT NULL,
+  value BLOB NOT NULL, arrived_ms INTEGER NOT NULL
+);
+CREATE INDEX inbox_feed ON inbox (feed, seq);
+CREATE TABLE ticks (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, space TEXT NOT NULL,
+  feed TEXT NOT NULL, partition INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL,
+  written_ms INTEGER NOT NULL
+);
+
+-- What came out: every transition, the present state of every episode, who must still hear of it.
+CREATE TABLE changes (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, delivery_id TEXT NOT NULL UNIQUE,
+  episode_id TEXT NOT NULL, rule TEXT NOT NULL, key TEXT NOT NULL, transition TEXT NOT NULL,
+  ordinal INTEGER NOT NULL, at_ms INTEGER NOT NULL, severity TEXT NOT NULL, status TEXT NOT NULL,
+  body BLOB NOT NULL, stored_ms INTEGER NOT NULL
+);
+CREATE INDEX changes_episode ON changes (episode_id, ordinal);
+CREATE TABLE alerts (
+  episode_id TEXT PRIMARY KEY, rule TEXT NOT NULL, key TEXT NOT NULL, transition TEXT NOT NULL,
+  ordinal INTEGER NOT NULL, severity TEXT NOT NULL, since_ms INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL, delivery_id TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX alerts_rule ON alerts (rule, key);
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, delivery_id TEXT NOT NULL, sink TEXT NOT NULL,
+  episode_id TEXT NOT NULL, phase TEXT NOT NULL DEFAULT 'due', attempts INTEGER NOT NULL DEFAULT 0,
+  due_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL, done_ms INTEGER,
+  reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
+  UNIQUE (delivery_id, sink)
+);
+CREATE INDEX outbox_due ON outbox (sink, id) WHERE phase = 'due';
+CREATE INDEX outbox_next ON outbox (sink, due_ms) WHERE phase = 'due';
+CREATE INDEX outbox_dead ON outbox (sink) WHERE phase = 'dead';
+CREATE INDEX outbox_order ON outbox (sink, episode_id, id) WHERE phase = 'due';
+
+-- What could not be used, and what an operator must hear about.
+CREATE TABLE dead (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, feed TEXT NOT NULL,
+  partition INTEGER NOT NULL, place INTEGER, reason TEXT NOT NULL, detail TEXT NOT NULL,
+  value BLOB NOT NULL, stored_ms INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX dead_once ON dead (kind, feed, partition, place) WHERE place IS NOT NULL;
+CREATE TABLE troubles (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, rule TEXT NOT NULL,
+  detail TEXT NOT NULL, at_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL
+);
+"""
+
+
+def connect(path: Path, lang: str) -> sqlite3.Connection:
+    """Open the database for its one writer, making it when the folder is new.
+
+    Raises:
+        EnvironmentUnusable: the file is damaged, is not ours, or the disk refuses.
+        StateError: a newer Forewarn wrote it.
+
+    """
+    try:
+        link = sqlite3.connect(path, isolation_level=None, timeout=5, cached_statements=256)
+        try:
+            _prepare(link, path, lang)
+        except BaseException:
+            link.close()
+            raise
+    except sqlite3.Error as error:
+        raise EnvironmentUnusable(
+            say("store-unusable", lang, path=path, why=str(error))
+        ) from error
+    return link
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open an existing database for looking only; sees whole transactions."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def _prepare(link: sqlite3.Connection, path: Path, lang: str) -> None:
+    link.execute("PRAGMA journal_mode = WAL")
+    link.execute("PRAGMA synchronous = FULL")
+    link.execute("PRAGMA foreign_keys = ON")
+    link.execute("PRAGMA wal_autocheckpoint = 4000")
+    link.execute("PRAGMA cache_size = -65536")
+    application, version = _mark(link, "application_id"), _mark(link, "user_version")
+    if (application, version) == (APPLICATION_ID, VERSION):
+        _check(link, path, lang)
+    elif (application, version) == (0, 0) and not _table_count(link):
+        link.execute("BEGIN IMMEDIATE")
+        for statement in _statements():
+            link.execute(statement)
+        link.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        link.execute(f"PRAGMA user_version = {VERSION}")
+        link.execute("COMMIT")
+    elif application == APPLICATION_ID:
+        raise StateError(say("store-version", lang, path=path, found=version, ours=VERSION))
+    else:
+        raise EnvironmentUnusable(say("store-foreign", lang, path=path))
+
+
+def _mark(link: sqlite3.Connection, name: str) -> int:
+    return int(link.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _check(link: sqlite3.Connection, path: Path, lang: str) -> None:
+    """A quick look for damage at start; a full check of a big file would take minutes."""
+    small = path.stat().st_size < 64 * 1024 * 1024
+    words = link.execute("PRAGMA quick_check(1)").fetchone()[0] if small else "ok"
+    if words != "ok":
+        raise EnvironmentUnusable(say("store-unusable", lang, path=path, why=words))
+
+
+def _table_count(link: sqlite3.Connection) -> int:
+    return int(link.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+
+
+def _statements() -> list[str]:
+    plain = "\n".join(line.split("--")[0] for line in TABLES.splitlines())
+    return [statement for statement in plain.split(";") if statement.strip()]
