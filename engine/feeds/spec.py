@@ -102,6 +102,7 @@ class FeedSpec:
         lateness_ms: How far behind the newest event a record may come and still count.
         idle_after_ms: A live source silent for this long no longer holds the watermark back.
         ahead_ms: A record whose event time is further than this after its arrival is rejected.
+        null_texts: Of a CSV feed: texts that mean null in optional fields.
         purpose: Why the data may be used; a rule joins only feeds that share a purpose.
 
     """
@@ -121,3 +122,4 @@ class FeedSpec:
     hygiene: HygieneSpec = HygieneSpec()
     purpose: frozenset[str] = frozenset()
     at: Location = Location("")
+    null_texts: frozenset[str] = frozenset({""})
