@@ -1,0 +1,231 @@
+"""A rule's own words about its alerts, compiled: exceptions, levels, clear, schedule and texts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine.alerts.context import Names, Surroundings, severity_of
+from engine.alerts.lifecycle import Episode
+from engine.model.calendar import WorkCalendar
+from engine.model.change import Change, Transition, delivery_id, episode_id
+from engine.ruleset.spec import RuleSpec, Schedule
+from engine.ruleset.templates import Template
+
+HOUR_MS = 3_600_000
+
+Function = Callable[[Any, Any], Any]
+Emit = Callable[[Change], None]
+Describe = Callable[[Any], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Everything of a rule that is the same in all partitions, compiled once.
+
+    Attributes:
+        excepts: (text, function) of the exceptions.
+        levels: (function, rank) of the levels that an expression raises.
+        traces: (text, function) whose values belong into the evidence.
+        describe: An event's fields as plain values.
+
+    """
+
+    spec: RuleSpec
+    surroundings: Surroundings
+    excepts: Sequence[tuple[str, Function]] = ()
+    levels: Sequence[tuple[Function, int]] = ()
+    clear: Function | None = None
+    traces: Sequence[tuple[str, Function]] = ()
+    labels: Mapping[str, Template] = field(default_factory=dict)
+    summary: Mapping[str, Template] = field(default_factory=dict)
+    calendar: WorkCalendar | None = None
+    describe: Describe = dict
+
+
+class Budget:
+    """How many alerts a rule may raise in an hour of event time, in one partition."""
+
+    __slots__ = ("count", "hour", "limit", "told")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.hour = 0
+        self.count = 0
+        self.told = False
+
+    def spend(self, at_ms: int) -> bool:
+        """Take one alert from the budget of its hour; False when it is used up."""
+        hour = at_ms // HOUR_MS
+        if hour != self.hour:
+            self.hour, self.count, self.told = hour, 0, False
+        self.count += 1
+        return self.limit == 0 or self.count <= self.limit
+
+
+class RuleJudge:
+    """Judges the episodes of one rule in one partition (see `lifecycle.Judge`)."""
+
+    def __init__(
+        self, words: Words, emit: Emit, overflow: Callable[[str, int], None]
+    ) -> None:
+        spec = words.spec
+        self.words = words
+        self.spec = spec
+        self.for_ms = spec.for_ms
+        self.keep_ms = spec.keep_firing_ms
+        self.has_clear = words.clear is not None
+        self.base_rank = spec.severity.rank
+        self.steps = tuple(
+            (level.at_least_ms, level.severity.rank)
+            for level in spec.levels
+            if level.at_least_ms is not None
+        )
+        self.budget = Budget(spec.limits.alerts_per_hour)
+        self._emit = emit
+        self._overflow = overflow
+
+    def names(self, key: str, event: Any, at_ms: int, episode: Episode | None = None) -> Names:
+        """The names beyond the event's fields, at one moment."""
+        severity = severity_of(episode.rank) if episode is not None and episode.rank else ""
+        return Names(self.words.surroundings, key, event, at_ms, episode, severity)
+
+    def excepted(self, key: str, episode: Episode, event: Any, at_ms: int) -> bool:
+        """Whether an exception or the schedule keeps this quiet now."""
+        if self.spec.schedule is not None and not self._in_schedule(self.spec.schedule, at_ms):
+            return True
+        if not self.words.excepts:
+            return False
+        names = self.names(key, event, at_ms, episode)
+        return any(test(event, names) is True for _, test in self.words.excepts)
+
+    def _in_schedule(self, schedule: Schedule, at_ms: int) -> bool:
+        local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(schedule.zone))
+        minute = local.hour * 60 + local.minute
+        if not any(
+            start <= minute < end if start < end else minute >= start or minute < end
+            for start, end in schedule.hours
+        ):
+            return False
+        return self.words.calendar is None or self.words.calendar.is_workday(local.date())
+
+    def level(self, key: str, episode: Episode, event: Any, at_ms: int) -> int:
+        """The highest rank that a level expression asks for now, or 0."""
+        if not self.words.levels:
+            return 0
+        names = self.names(key, event, at_ms, episode)
+        return max((rank for test, rank in self.words.levels if test(event, names) is True), default=0)
+
+    def cleared(self, key: str, episode: Episode, event: Any, at_ms: int) -> bool:
+        """Whether the rule's `clear` holds now."""
+        clear = self.words.clear
+        return clear is not None and clear(event, self.names(key, event, at_ms, episode)) is True
+
+    def announce(
+        self, key: str, episode: Episode, transition: Transition, at_ms: int, event: Any
+    ) -> None:
+        """Put the transition into words and hand it out, unless the hour's budget is used up.
+
+        Only new alerts are held back; what was announced is also ended.
+        """
+        if transition is Transition.FIRED and not self.budget.spend(at_ms):
+            if not self.budget.told:
+                self.budget.told = True
+                self._overflow(self.spec.id, at_ms)
+            episode.facts["quiet"] = True
+        if episode.facts.get("quiet"):
+            return
+        self._emit(self._change(key, episode, transition, at_ms, event))
+
+    def _change(
+        self, key: str, episode: Episode, transition: Transition, at_ms: int, event: Any
+    ) -> Change:
+        spec, words = self.spec, self.words
+        known = event if event is not None else episode.event
+        names = self.names(key, known, at_ms, episode)
+        where = names["anchor"] or names["position"]
+        whole = episode_id(spec.id, key, episode.since, episode.part)
+        values = _Sight(known, names)
+        return Change(
+            delivery_id=delivery_id(whole, transition, episode.ordinal),
+            episode_id=whole,
+            rule=spec.id,
+            rule_hash=spec.hash,
+            key=key,
+            transition=transition,
+            ordinal=episode.ordinal,
+            at_ms=at_ms,
+            since_ms=episode.since,
+            severity=severity_of(episode.rank),
+            status=spec.status,
+            title=dict(spec.title),
+            summary={lang: text.render(values, lang) for lang, text in words.summary.items()},
+            labels={name: text.render(values, "en") for name, text in words.labels.items()},
+            place=names["place"],
+            lon=None if where is None else where[0],
+            lat=None if where is None else where[1],
+            held_ms=at_ms - episode.since,
+            evidence=self._evidence(known, names, episode),
+            basis=[_basis(ground) for ground in spec.basis],
+            playbook=spec.playbook,
+            dispatch=spec.dispatch,
+            owner=spec.owner,
+            pack=spec.pack,
+        )
+
+    def _evidence(self, event: Any, names: Names, episode: Episode) -> dict[str, Any]:
+        """The values, the event and the look-ups that made the rule say this."""
+        words = self.words
+        facts = {
+            name: value for name, value in episode.facts.items() if name not in {"start", "feed"}
+        }
+        evidence: dict[str, Any] = {"operator": {"since": episode.since, **facts}}
+        if event is not None:
+            evidence["events"] = [
+                {"feed": episode.facts.get("feed", ""), "fields": words.describe(event)}
+            ]
+            evidence["values"] = [
+                {"text": text, "value": _plain(test(event, names))} for text, test in words.traces
+            ]
+        if episode.facts.get("start") is not None:
+            evidence["start"] = _plain(episode.facts["start"])
+        found = {name: _plain(names[name]) for name in words.surroundings.lookups}
+        if found:
+            evidence["lookups"] = found
+        return evidence
+
+
+class _Sight(Mapping[str, Any]):
+    """What a template may see: the event's fields first, then the extra names."""
+
+    def __init__(self, event: Any, names: Names) -> None:
+        self._event = event
+        self._names = names
+
+    def __getitem__(self, name: str) -> Any:
+        value = getattr(self._event, name, None)
+        return self._names[name] if value is None else value
+
+    def __iter__(self) -> Any:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str)
+
+
+def _basis(ground: Any) -> dict[str, str]:
+    plain = {"title": ground.title, "article": ground.article, "version": ground.version}
+    return {name: value for name, value in plain.items() if value}
+
+
+def _plain(value: Any) -> Any:
+    """A value as it can be written as JSON and saved as state."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

@@ -1,0 +1,76 @@
+"""What an operator is to the pipeline, and what the pipeline lends it."""
+
+from collections.abc import Callable
+from heapq import heappush
+from typing import Any, Protocol
+
+from engine.alerts.lifecycle import Life
+
+Event = Any
+"""A decoded event: a struct whose attributes are the feed's fields."""
+
+
+class Host:
+    """What one rule may use of its partition: timers, and the list of keys whose state changed."""
+
+    __slots__ = ("dirty", "number", "timers")
+
+    def __init__(
+        self, number: int, timers: list[tuple[int, int, str]], dirty: set[tuple[int, str]]
+    ) -> None:
+        self.number = number
+        self.timers = timers
+        self.dirty = dirty
+
+    def wake(self, at_ms: int, key: str) -> None:
+        """Ask to be called at an instant of event time, after all events up to it."""
+        heappush(self.timers, (at_ms, self.number, key))
+
+    def touch(self, key: str) -> None:
+        """Note that this key's state must be saved with the batch."""
+        self.dirty.add((self.number, key))
+
+
+class Logic(Protocol):
+    """The doer of an operator: all keys of one rule in one partition.
+
+    The pipeline calls `on_event` in the total order of events, and `on_timer` at the instants
+    asked for; a timer may be stale and must check its state. `save` answers None for a key that
+    needs no memory: it is then forgotten.
+    """
+
+    life: Life
+
+    def handler(self, feed: str) -> Callable[[str, Event, int], None]:
+        """The function that takes this feed's events: key, event, event time in ms."""
+
+    def late(self, feed: str) -> Callable[[str, Event, int, int], None] | None:
+        """The function that takes late events (key, event, event time, order time), if any."""
+
+    def on_timer(self, key: str, at_ms: int) -> None:
+        """An instant this key asked for has passed."""
+
+    def begin(self, since_ms: int) -> None:
+        """Called once for a partition that starts or resumes at a watermark, after `load`."""
+
+    def save(self, key: str) -> Any:
+        """What must be remembered about a key, as plain values, or None to forget it."""
+
+    def load(self, key: str, saved: Any) -> None:
+        """Take up what `save` answered; asks again for its timers."""
+
+    def size(self) -> int:
+        """How many keys hold state."""
+
+
+class EventCodec(Protocol):
+    """Turns an event into plain values for the state, and back."""
+
+    def plain(self, event: Event) -> Any:
+        """The event's fields as a list of plain values."""
+
+    def fields(self, event: Event) -> dict[str, Any]:
+        """The event's fields by name, as plain values."""
+
+    def event(self, feed: str, plain: Any) -> Event:
+        """The event that `plain` wrote down."""

@@ -1,0 +1,409 @@
+"""deadline: after a start, something must happen within a period; once, or every cycle.
+
+    start        need met here: nothing         unmet at due: fires, climbs when overdue
+      |-----------------x-------|                  |------------------|!-----!-----
+      0         within          due                0     (warn)      due  overdue
+
+A need is an event, or a sum of events that reaches a limit. What is seen before the start of a
+single deadline counts (a deposit may precede the permit). With `every`, an event goes to the
+oldest cycle whose need is unmet.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from engine.alerts.lifecycle import Judge, Life
+from engine.model.calendar import WorkCalendar
+from engine.operators import limits
+from engine.operators.base import Event, EventCodec, Host
+from engine.ruleset.spec import DeadlineSpec, LevelSpec
+
+FORGET_AFTER_MS = 400 * 86_400_000
+"""A single deadline that was met is remembered this long after its due instant, so that a start
+event that is sent again does not start it anew."""
+
+Test = Callable[[Event, Any], Any] | None
+Steps = list[tuple[int, int]]
+"""Instants and the severity rank that each asks for, in order."""
+
+
+class Cycle:
+    """One run of the limit: what was seen in it and when it is due."""
+
+    __slots__ = ("begin", "due", "end", "got", "met", "number", "seen", "step", "steps")
+
+    def __init__(self, number: int, begin: int, needs: int) -> None:
+        self.number = number
+        self.begin = begin
+        self.end = 0
+        self.due = 0
+        self.got: list[float] = [0.0] * needs
+        self.met = False
+        self.seen = 0
+        self.step = 0
+        self.steps: Steps = []
+
+
+class Clock:
+    """What is remembered of one key.
+
+    Attributes:
+        start: Fields of the start event or roster row, as plain values; None before the start.
+        cycles: Open cycles by number; a single deadline has number 0 only.
+        paused: Since when the clock stands still, or 0.
+        wake: The instant of the timer that counts, or 0.
+
+    """
+
+    __slots__ = ("cycles", "feed", "paused", "start", "start_ms", "wake")
+
+    def __init__(self) -> None:
+        self.start: dict[str, Any] | None = None
+        self.start_ms = 0
+        self.feed = ""
+        self.cycles: dict[int, Cycle] = {}
+        self.paused = 0
+        self.wake = 0
+
+
+class NeedTest:
+    """A need, compiled: which events meet it, what they add, how much is enough."""
+
+    def __init__(self, feed: str, test: Test, amount: Test, reach: Test, name: str) -> None:
+        self.feed = feed
+        self.test = test
+        self.amount = amount
+        self.reach = reach
+        self.name = name
+
+
+class Parts:
+    """The compiled parts of a deadline: a test per role."""
+
+    def __init__(self, needs: list[NeedTest], tests: Mapping[str, tuple[str, Test]]) -> None:
+        self.needs = needs
+        self.tests = tests
+
+
+class DeadlineLogic:
+    """All keys of one `deadline` rule in one partition.
+
+    State: one `Clock` per key from its first event until it is cancelled; a single deadline that
+    was met is forgotten 400 days after its due instant.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        spec: DeadlineSpec,
+        parts: Parts,
+        levels: tuple[LevelSpec, ...],
+        calendar: WorkCalendar,
+        roster: Iterable[tuple[str, int, Mapping[str, Any]]],
+        scope: Callable[[str, Event, int, Mapping[str, Any]], Any],
+        judge: Judge,
+        host: Host,
+        codec: EventCodec,
+    ) -> None:
+        self.spec = spec
+        self.parts = parts
+        self.overdue = [
+            (level.overdue, level.severity.rank) for level in levels if level.overdue is not None
+        ]
+        self.calendar = calendar
+        self.roster = {key: (start, row) for key, start, row in roster}
+        self.scope = scope
+        self.base_rank = judge.base_rank
+        self.life = Life(judge, host, codec)
+        self.host = host
+        self.codec = codec
+        self.keys: dict[str, Clock] = {}
+
+    def handler(self, feed: str) -> Callable[[str, Event, int], None]:
+        """Take one event in every role that its feed plays."""
+        opened = self.life.open
+
+        def on_event(key: str, event: Event, at_ms: int) -> None:
+            self._take(feed, key, event, at_ms, at_ms)
+            if key in opened:
+                self.life.event(key, event, at_ms)
+
+        return on_event
+
+    def late(self, feed: str) -> Callable[[str, Event, int, int], None] | None:
+        """Late records count by their own event time, where the rule retracts."""
+        if not self.spec.retract:
+            return None
+
+        def on_late(key: str, event: Event, event_ms: int, order_ms: int) -> None:
+            self._take(feed, key, event, event_ms, order_ms)
+
+        return on_late
+
+    def _take(self, feed: str, key: str, event: Event, event_ms: int, now_ms: int) -> None:
+        clock = self.keys.get(key)
+        facts = {"start": clock.start if clock is not None else None}
+        scope = self.scope(key, event, event_ms, facts)
+        played = {
+            role
+            for role, (of, test) in self.parts.tests.items()
+            if of == feed and (test is None or test(event, scope) is True)
+        }
+        needs = [
+            number
+            for number, need in enumerate(self.parts.needs)
+            if need.feed == feed and (need.test is None or need.test(event, scope) is True)
+        ]
+        if not played and not needs:
+            return
+        self.host.touch(key)
+        if "start" in played and (clock is None or clock.start is None):
+            fields = self.codec.fields(event)
+            clock = self._start(key, event_ms, fields, feed, now_ms)
+        if clock is not None and clock.start is not None:
+            if "pause" in played and not clock.paused:
+                clock.paused = event_ms
+            if "resume" in played and clock.paused:
+                self._resume(clock, event_ms)
+            if "while" in played:
+                for cycle in clock.cycles.values():
+                    if cycle.begin <= event_ms < (cycle.end or event_ms + 1):
+                        cycle.seen += 1
+        if "cancel" in played:
+            self._cancel(key, now_ms, event)
+            return
+        for number in needs:
+            self._need(key, number, event, event_ms, now_ms)
+        self._advance(key, now_ms - 1)
+
+    def _start(
+        self, key: str, at_ms: int, fields: Mapping[str, Any], feed: str, now_ms: int
+    ) -> Clock:
+        """Start the clock of a key; what was seen before counts for a single deadline."""
+        clock = self.keys.get(key)
+        if clock is None:
+            clock = self.keys[key] = Clock()
+        clock.start, clock.start_ms, clock.feed = dict(fields), at_ms, feed
+        early = clock.cycles.get(0)
+        self._open(clock, 0)
+        if early is not None:
+            clock.cycles[0].got = early.got
+            self._settle(key, clock, clock.cycles[0], now_ms, now_ms, None)
+        return clock
+
+    def _open(self, clock: Clock, number: int) -> None:
+        """Open one cycle: when it begins, ends and is due, and what happens at which instant."""
+        spec, zone = self.spec, self.spec.zone
+        every = spec.every
+        begin = clock.start_ms
+        if every is not None:
+            begin = limits.cycle_begin(clock.start_ms, every, number, zone)
+        cycle = clock.cycles[number] = Cycle(number, begin, len(self.parts.needs))
+        if every is not None:
+            cycle.end = limits.cycle_begin(clock.start_ms, every, number + 1, zone)
+        counted = limits.count_from(begin, number)
+        cycle.due = self.calendar.add(counted, spec.within, zone)
+        cycle.steps = self._steps(cycle.due)
+
+    def _steps(self, due: int) -> Steps:
+        """Warnings before, the deadline itself, and the levels after it."""
+        zone = self.spec.zone
+        steps = [
+            (limits.before(due, warning.left, self.calendar, zone), warning.severity.rank)
+            for warning in self.spec.warnings
+        ]
+        steps.append((due, self.base_rank))
+        for period, rank in self.overdue:
+            steps.append((self.calendar.add(due - 1, period, zone), rank))
+        return sorted(steps)
+
+    def _resume(self, clock: Clock, at_ms: int) -> None:
+        """Let the clock go on: what was left when it stopped is left now."""
+        for cycle in clock.cycles.values():
+            begun = max(clock.paused, cycle.begin)
+            if not cycle.met and begun < at_ms:
+                cycle.due = limits.after_pause(
+                    cycle.due, begun, at_ms, self.spec.within, (self.calendar, self.spec.zone)
+                )
+                cycle.steps = self._steps(cycle.due)
+        clock.paused = 0
+
+    def _cancel(self, key: str, at_ms: int, event: Event) -> None:
+        """Nothing is due any more; what fired is cleared."""
+        clock = self.keys.pop(key, None)
+        for cycle in sorted(clock.cycles if clock is not None else ()):
+            self.life.gone(key, at_ms, event, self._part(cycle))
+
+    def _need(self, key: str, number: int, event: Event, event_ms: int, now_ms: int) -> None:
+        """Count an event towards the oldest cycle that still needs it."""
+        clock = self.keys.get(key)
+        if clock is None or clock.start is None:
+            if self.spec.every is not None:
+                return
+            clock = clock or self.keys.setdefault(key, Clock())
+            if 0 not in clock.cycles:
+                clock.cycles[0] = Cycle(0, 0, len(self.parts.needs))
+        need = self.parts.needs[number]
+        amount: float | None = 1.0
+        if need.amount is not None:
+            scope = self.scope(key, event, event_ms, {"start": clock.start})
+            amount = need.amount(event, scope)
+        if amount is None:
+            return
+        for cycle in sorted(clock.cycles.values(), key=lambda cycle: cycle.number):
+            if not cycle.met and not self._is_met(key, clock, cycle, number, event_ms):
+                cycle.got[number] += amount
+                if clock.start is not None:
+                    self._settle(key, clock, cycle, event_ms, now_ms, event)
+                return
+
+    def _is_met(self, key: str, clock: Clock, cycle: Cycle, number: int, at_ms: int) -> bool:
+        """Whether one need of a cycle is met."""
+        got, reach = cycle.got[number], self._reach(key, clock, number, at_ms)
+        return got > 0 if reach is None else got >= reach - 1e-6
+
+    def _reach(self, key: str, clock: Clock, number: int, at_ms: int) -> float | None:
+        """How much is enough; None when one event is, or when it cannot be told yet."""
+        reach = self.parts.needs[number].reach
+        if reach is None or clock.start is None:
+            return None if reach is None else float("inf")
+        value: float | None = reach(None, self.scope(key, None, at_ms, {"start": clock.start}))
+        return float("inf") if value is None else value
+
+    def _settle(  # noqa: PLR0913
+        self, key: str, clock: Clock, cycle: Cycle, event_ms: int, now_ms: int, event: Event
+    ) -> None:
+        """See whether a cycle is met now, and end or withdraw its alert."""
+        if not all(
+            self._is_met(key, clock, cycle, number, event_ms) for number in range(len(cycle.got))
+        ):
+            return
+        cycle.met = True
+        part = self._part(cycle.number)
+        if event_ms <= cycle.due and event_ms < now_ms:
+            self.life.retract(key, now_ms, event, part)
+        else:
+            self.life.gone(key, now_ms, event, part)
+        if self.spec.every is not None and cycle.end <= now_ms:
+            del clock.cycles[cycle.number]
+
+    def on_timer(self, key: str, at_ms: int) -> None:
+        """A limit, a warning, a cycle's end or a roster's start has come."""
+        clock = self.keys.get(key)
+        if (clock is None or clock.start is None) and key in self.roster:
+            start, row = self.roster[key]
+            if start == at_ms:
+                self.host.touch(key)
+                self._start(key, start, row, "", at_ms)
+                self._advance(key, at_ms)
+        elif clock is not None and clock.wake == at_ms:
+            clock.wake = 0
+            self.host.touch(key)
+            self._advance(key, at_ms)
+        if key in self.life.open:
+            self.life.on_timer(key, at_ms)
+
+    def _advance(self, key: str, at_ms: int) -> None:
+        """Do what is due by `at_ms`, then ask for the next instant."""
+        clock = self.keys.get(key)
+        if clock is None or clock.start is None:
+            return
+        for number in sorted(clock.cycles):
+            cycle = clock.cycles[number]
+            if not clock.paused:
+                self._climb(key, clock, cycle, at_ms)
+            if cycle.end and cycle.end <= at_ms and number + 1 not in clock.cycles:
+                self._open(clock, number + 1)
+            over = cycle.met or (cycle.due <= at_ms and not self._judged(cycle))
+            if cycle.end and cycle.end <= at_ms and over:
+                del clock.cycles[number]
+        if self.spec.every is None and self._forgotten(clock, key, at_ms):
+            del self.keys[key]
+            return
+        self._plan(key, clock, at_ms)
+
+    def _climb(self, key: str, clock: Clock, cycle: Cycle, at_ms: int) -> None:
+        """Announce the warnings, the miss and the overdue levels whose instants have come."""
+        while cycle.step < len(cycle.steps) and cycle.steps[cycle.step][0] <= at_ms:
+            _, rank = cycle.steps[cycle.step]
+            cycle.step += 1
+            if cycle.met or not self._judged(cycle):
+                continue
+            facts = {
+                "start": clock.start,
+                "due": cycle.due,
+                "cycle": cycle.number,
+                "value": cycle.got[0],
+                "reach": self._reach(key, clock, 0, at_ms),
+                "feed": clock.feed,
+            }
+            self.life.hold(
+                key, cycle.begin, at_ms, None, facts, self._part(cycle.number), floor=rank
+            )
+
+    def _judged(self, cycle: Cycle) -> bool:
+        """Whether the cycle is one in which something was owed at all."""
+        return self.spec.while_ is None or cycle.seen >= self.spec.while_count
+
+    def _forgotten(self, clock: Clock, key: str, at_ms: int) -> bool:
+        """Whether a single deadline lies so far back that it may be forgotten."""
+        last = clock.cycles[0].due + FORGET_AFTER_MS
+        return last <= at_ms and key not in self.life.open
+
+    def _plan(self, key: str, clock: Clock, at_ms: int) -> None:
+        """Ask for the nearest instant at which something happens."""
+        instants = []
+        for cycle in clock.cycles.values():
+            if not clock.paused and cycle.step < len(cycle.steps):
+                instants.append(max(cycle.steps[cycle.step][0], at_ms + 1))
+            if cycle.end and cycle.number + 1 not in clock.cycles:
+                instants.append(max(cycle.end, at_ms + 1))
+            if cycle.end and cycle.end > at_ms:
+                instants.append(cycle.end)
+            if not cycle.end and cycle.step == len(cycle.steps):
+                instants.append(max(cycle.due + FORGET_AFTER_MS, at_ms + 1))
+        wake = min(instants, default=0)
+        if wake and wake != clock.wake:
+            clock.wake = wake
+            self.host.wake(wake, key)
+
+    def _part(self, number: int) -> str:
+        return "" if self.spec.every is None else str(number)
+
+    def begin(self, since_ms: int) -> None:
+        """Ask for the start of every roster row that has not started yet."""
+        for key, (start, _) in self.roster.items():
+            if start >= since_ms and key not in self.keys:
+                self.host.wake(start, key)
+
+    def save(self, key: str) -> Any:
+        """Clock and episodes of a key, or None."""
+        clock = self.keys.get(key)
+        episodes = self.life.save(key)
+        if clock is None:
+            return [None, episodes] if episodes else None
+        cycles = [
+            [c.number, c.begin, c.end, c.due, c.got, c.met, c.seen, c.step]
+            for _, c in sorted(clock.cycles.items())
+        ]
+        plain = [clock.start, clock.start_ms, clock.feed, clock.paused, clock.wake, cycles]
+        return [plain, episodes]
+
+    def load(self, key: str, saved: Any) -> None:
+        """Take up a saved key and ask for its timers again."""
+        plain, episodes = saved
+        if plain is not None:
+            clock = self.keys[key] = Clock()
+            clock.start, clock.start_ms, clock.feed, clock.paused, clock.wake = plain[:5]
+            for number, begin, end, due, got, met, seen, step in plain[5]:
+                cycle = clock.cycles[number] = Cycle(number, begin, len(got))
+                cycle.end, cycle.due, cycle.got = end, due, list(got)
+                cycle.met, cycle.seen, cycle.step = met, seen, step
+                if clock.start is not None:
+                    cycle.steps = self._steps(due)
+            if clock.wake:
+                self.host.wake(clock.wake, key)
+        self.life.load(key, episodes)
+
+    def size(self) -> int:
+        """How many keys hold state."""
+        return len(self.keys.keys() | self.life.open.keys())

@@ -1,0 +1,420 @@
+"""A checked project becomes a program: one decoder a feed, one admission function, rules by key space.
+
+Everything here happens once, when rules are loaded. What comes out is shared by all partitions
+and never changes; `make` builds the parts that hold state, once per partition.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from engine.alerts.judge import RuleJudge, Words
+from engine.alerts.context import Names, Surroundings
+from engine.decode.record import FeedDecoder
+from engine.feeds.hygiene import Cleaner
+from engine.feeds.spec import FeedSpec
+from engine.geo.distance import make_far
+from engine.operators.base import Host, Logic
+from engine.operators.deadline import DeadlineLogic, NeedTest, Parts
+from engine.operators.dwell import DwellLogic, Place
+from engine.operators.match import MatchLogic
+from engine.ruleset.expr import Tools, Typed, compile_admission, compile_value
+from engine.ruleset.spec import (
+    DeadlineSpec,
+    DwellSpec,
+    EventTest,
+    MatchSpec,
+    Project,
+    RuleSpec,
+    Status,
+)
+
+Function = Callable[[Any, Any], Any]
+
+
+class StructCodec:
+    """Events of the program's feeds as plain values, by field name, and back.
+
+    A field that the saved event does not have (another rule began to read it later) is null.
+    """
+
+    def __init__(self, structs: Mapping[str, type[msgspec.Struct]]) -> None:
+        self._structs = structs
+
+    def fields(self, event: Any) -> dict[str, Any]:
+        """The event's fields by name."""
+        return {name: getattr(event, name) for name in event.__struct_fields__}
+
+    plain = fields
+
+    def event(self, feed: str, plain: Any) -> Any:
+        """The event that `plain` wrote down."""
+        struct = self._structs[feed]
+        return struct(**{name: plain.get(name) for name in struct.__struct_fields__})
+
+
+@dataclass(frozen=True, slots=True)
+class FeedProgram:
+    """One feed, ready to decode."""
+
+    spec: FeedSpec
+    decoder: FeedDecoder
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProgram:
+    """One rule, compiled: how to make the part that holds its state in a partition.
+
+    Attributes:
+        conditions: For each feed, the `where` that must be asked per event beyond admission.
+        make: (host, emit, overflow, owns) to the operator's logic.
+
+    """
+
+    spec: RuleSpec
+    words: Words
+    conditions: Mapping[str, Function | None]
+    make: Callable[[Host, Callable[[Any], None], Callable[[str, int], None], "Owns"], Logic]
+
+
+Owns = Callable[[str], bool]
+"""Whether a key belongs to this partition; decides who starts the clock of a roster's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceProgram:
+    """All rules with the same key, compiled together.
+
+    Attributes:
+        feeds: Names of the feeds they read, in the order that breaks ties of event time.
+        admit: For each feed, ONE function that answers the numbers of the rules that want an event.
+        key_of: For each feed, the function that answers an event's key.
+        rank_of: For each feed, what orders events of equal time and key, if anything is needed.
+        timeless: Feeds whose event id does not hold the time: repeats are known by a list.
+        cleaners: For feeds with hygiene, how their positions are judged.
+        direct: Every feed is partitioned by this very key, so that no routing is needed.
+
+    """
+
+    name: str
+    feeds: tuple[str, ...]
+    rules: tuple[RuleProgram, ...]
+    programs: Mapping[str, FeedProgram]
+    admit: Mapping[str, Callable[[Any], tuple[int, ...]]]
+    key_of: Mapping[str, Callable[[Any], str]]
+    rank_of: Mapping[str, Callable[[Any, bytes], str] | None]
+    timeless: frozenset[str]
+    cleaners: Mapping[str, Cleaner]
+    codec: StructCodec
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Everything that a driver needs to run a project."""
+
+    project: Project
+    feeds: Mapping[str, FeedProgram] = field(default_factory=dict)
+    rules: Mapping[str, RuleProgram] = field(default_factory=dict)
+    spaces: Mapping[str, SpaceProgram] = field(default_factory=dict)
+
+
+def compile_project(project: Project) -> Program:
+    """Make the program of a project; retired rules are left out."""
+    rules = [
+        project.rules[name]
+        for name in sorted(project.rules)
+        if project.rules[name].status is not Status.RETIRED
+    ]
+    read = {name for rule in rules for name in rule.feeds}
+    feeds = {
+        name: FeedProgram(project.feeds[name], FeedDecoder(project.feeds[name], _used(name, rules)))
+        for name in sorted(read)
+    }
+    codec = StructCodec({name: feed.decoder.struct for name, feed in feeds.items()})
+    compiled = {rule.id: _rule(rule, project, codec) for rule in rules}
+    spaces = {
+        name: _space(name, [rule for rule in rules if rule.space == name], compiled, feeds, codec)
+        for name in sorted({rule.space for rule in rules})
+    }
+    return Program(project, feeds, compiled, spaces)
+
+
+def _used(feed: str, rules: Iterable[RuleSpec]) -> frozenset[str] | None:
+    """Names of the fields that rules read from a feed; None when a rule may read any of them."""
+    used: set[str] = set()
+    for rule in rules:
+        if feed not in rule.feeds:
+            continue
+        if isinstance(rule.when, DeadlineSpec):
+            return None
+        used.update(rule.by[feed])
+        for typed in _expressions(rule, feed):
+            used.update(typed.names)
+        for lookup in rule.lookups:
+            used.update(lookup.on)
+        for template in (*rule.labels.values(), *rule.summary.values()):
+            used.update(template.names)
+        if isinstance(rule.when, DwellSpec) and rule.when.speed_field:
+            used.add(rule.when.speed_field)
+    return frozenset(used)
+
+
+def _expressions(rule: RuleSpec, feed: str) -> list[Typed]:
+    """Every expression of a rule that may read this feed's fields."""
+    found: list[Typed | None] = [rule.where.get(feed), rule.clear, *rule.excepts]
+    found += [level.when for level in rule.levels]
+    if isinstance(rule.when, MatchSpec):
+        found.append(rule.when.condition)
+    elif isinstance(rule.when, DwellSpec):
+        found.append(rule.when.only_while)
+    return [typed for typed in found if typed is not None]
+
+
+def _space(
+    name: str,
+    rules: list[RuleSpec],
+    compiled: Mapping[str, RuleProgram],
+    feeds: Mapping[str, FeedProgram],
+    codec: StructCodec,
+) -> SpaceProgram:
+    """Put the rules of one key space together."""
+    names = tuple(sorted({feed for rule in rules for feed in rule.feeds}))
+    by = {feed: next(rule.by[feed] for rule in rules if feed in rule.feeds) for feed in names}
+    admit = {}
+    for feed in names:
+        wheres: list[Typed | None] = []
+        for rule in rules:
+            where = rule.where.get(feed)
+            wheres.append(where if where is not None and where.uses_event_only else None)
+        admit[feed] = _only(
+            compile_admission(wheres), tuple(n for n, r in enumerate(rules) if feed in r.feeds)
+        )
+    return SpaceProgram(
+        name=name,
+        feeds=names,
+        rules=tuple(compiled[rule.id] for rule in rules),
+        programs={feed: feeds[feed] for feed in names},
+        admit=admit,
+        key_of={feed: feeds[feed].decoder.key_of(by[feed]) for feed in names},
+        rank_of={feed: feeds[feed].decoder.rank_of(by[feed]) for feed in names},
+        timeless=frozenset(
+            feed
+            for feed in names
+            if feeds[feed].spec.id and feeds[feed].spec.time.field not in feeds[feed].spec.id
+        ),
+        cleaners={
+            feed: Cleaner(feeds[feed].spec)
+            for feed in names
+            if feeds[feed].spec.position is not None
+            and (
+                feeds[feed].spec.hygiene.max_jump_mps is not None
+                or feeds[feed].spec.hygiene.stuck_ms is not None
+            )
+        },
+        codec=codec,
+        direct=all(feeds[feed].spec.key == by[feed] for feed in names),
+    )
+
+
+def _only(
+    admit: Callable[[Any], tuple[int, ...]], readers: tuple[int, ...]
+) -> Callable[[Any], tuple[int, ...]]:
+    """Keep only rules that read this feed at all; costs nothing where all of them do."""
+    count = len(readers)
+    if readers == tuple(range(count)):
+        return admit
+    allowed = frozenset(readers)
+    return lambda event: tuple(number for number in admit(event) if number in allowed)
+
+
+def _rule(rule: RuleSpec, project: Project, codec: StructCodec) -> RuleProgram:
+    """Compile one rule."""
+    first = project.feeds[rule.feeds[0]]
+    zone = first.time.zone
+    tools = Tools(zones=project.zones, calendars=project.calendars, zone=zone)
+    axes = next(
+        (
+            (spec.position.lon, spec.position.lat)
+            for spec in (project.feeds[name] for name in rule.feeds)
+            if spec.position is not None
+        ),
+        None,
+    )
+    around = Surroundings(rule.lookups, project.tables, project.zones, axes)
+
+    def function(typed: Typed) -> Function:
+        return compile_value(typed, tools)
+
+    conditions = {
+        feed: None
+        if (where := rule.where.get(feed)) is None or where.uses_event_only
+        else function(where)
+        for feed in rule.feeds
+    }
+    traced = [typed for feed in rule.feeds[:1] for typed in _expressions(rule, feed)]
+    schedule = rule.schedule
+    words = Words(
+        spec=rule,
+        surroundings=around,
+        excepts=[(typed.text, function(typed)) for typed in rule.excepts],
+        levels=[
+            (function(level.when), level.severity.rank)
+            for level in rule.levels
+            if level.when is not None
+        ],
+        clear=None if rule.clear is None else function(rule.clear),
+        traces=[(typed.text, function(typed)) for typed in traced] if len(rule.feeds) == 1 else [],
+        labels=rule.labels,
+        summary=rule.summary,
+        calendar=None
+        if schedule is None or schedule.calendar == "all-days"
+        else project.calendars[schedule.calendar],
+        describe=codec.fields,
+    )
+    return RuleProgram(rule, words, conditions, _maker(rule, words, project, codec, function))
+
+
+def _maker(
+    rule: RuleSpec,
+    words: Words,
+    project: Project,
+    codec: StructCodec,
+    function: Callable[[Typed], Function],
+) -> Callable[[Host, Callable[[Any], None], Callable[[str, int], None], Owns], Logic]:
+    """The function that makes the rule's operator for one partition."""
+    when, around = rule.when, words.surroundings
+
+    def names(key: str, event: Any, at_ms: int) -> Names:
+        return Names(around, key, event, at_ms)
+
+    if isinstance(when, MatchSpec):
+        condition = function(when.condition)
+        extras = None if when.condition.uses_event_only else names
+        return lambda host, emit, overflow, _owns: MatchLogic(
+            when, condition, extras, RuleJudge(words, emit, overflow), host, codec
+        )
+    if isinstance(when, DwellSpec):
+        place = _place(when, project)
+        axes = {feed: _axes(project.feeds[feed]) for feed in rule.feeds}
+        stays = None if when.only_while is None else function(when.only_while)
+        asks = when.only_while is not None and not when.only_while.uses_event_only
+        moving = _moving(when, stays)
+        return lambda host, emit, overflow, _owns: DwellLogic(
+            when,
+            place,
+            axes,
+            dict.fromkeys(rule.feeds, moving),
+            names if asks else None,
+            RuleJudge(words, emit, overflow),
+            host,
+            codec,
+        )
+    return _deadline(rule, when, words, project, codec, function)
+
+
+def _deadline(
+    rule: RuleSpec,
+    when: DeadlineSpec,
+    words: Words,
+    project: Project,
+    codec: StructCodec,
+    function: Callable[[Typed], Function],
+) -> Callable[[Host, Callable[[Any], None], Callable[[str, int], None], Owns], Logic]:
+    around = words.surroundings
+
+    def maybe(typed: Typed | None) -> Function | None:
+        return None if typed is None else function(typed)
+
+    def scope(key: str, event: Any, at_ms: int, facts: Mapping[str, Any]) -> Names:
+        names = Names(around, key, event, at_ms)
+        names.update(facts)
+        return names
+
+    roles: dict[str, EventTest | None] = {
+        "start": when.start,
+        "while": when.while_,
+        "pause": when.pause,
+        "resume": when.resume,
+        "cancel": when.cancel,
+    }
+    tests = {
+        role: (test.feed, maybe(test.where)) for role, test in roles.items() if test is not None
+    }
+    needs = [
+        NeedTest(
+            need.test.feed,
+            maybe(need.test.where),
+            maybe(need.sum_of),
+            maybe(need.reach),
+            need.name,
+        )
+        for need in when.needs
+    ]
+    rows: list[tuple[str, int, Mapping[str, Any]]] = []
+    if when.roster is not None:
+        table = project.tables[when.roster.table]
+        rows = [
+            (joined, row[when.roster.start], row)
+            for joined, row in table.latest()
+            if row.get(when.roster.start) is not None
+        ]
+    return lambda host, emit, overflow, owns: DeadlineLogic(
+        when,
+        Parts(needs, tests),
+        rule.levels,
+        project.calendars[when.calendar],
+        [row for row in rows if owns(row[0])],
+        scope,
+        RuleJudge(words, emit, overflow),
+        host,
+        codec,
+    )
+
+
+def _place(when: DwellSpec, project: Project) -> Place:
+    """Where a stay may be, compiled."""
+    far = None if when.radius_m is None else make_far(when.radius_m)
+    if not when.zones:
+        return Place(far, None, None)
+    layer = project.zones[when.zones]
+
+    def zone_at(lon: float, lat: float) -> str | None:
+        zone = layer.at(lon, lat)
+        return None if zone is None else zone.id
+
+    return Place(far, zone_at, lambda zone, lon, lat: layer.zone(zone).contains(lon, lat))
+
+
+def _axes(spec: FeedSpec) -> tuple[Callable[[Any], float | None], Callable[[Any], float | None]]:
+    """How to get longitude and latitude of an event."""
+    if spec.position is None:
+        message = f"feed '{spec.name}' has no position"
+        raise ValueError(message)
+    return attrgetter(spec.position.lon), attrgetter(spec.position.lat)
+
+
+def _moving(when: DwellSpec, stays: Function | None) -> Function:
+    """Whether a fix shows that the key does not stay: too fast, or `while` does not hold."""
+    if when.slower_than_mps is None:
+        if stays is None:
+            return lambda _event, _more: False
+        return lambda event, more: stays(event, more) is not True
+    limit = when.slower_than_mps / when.speed_scale
+    speed_of = attrgetter(when.speed_field)
+    if stays is None:
+
+        def fast(event: Any, _more: Any) -> bool:
+            speed = speed_of(event)
+            return speed is not None and speed >= limit
+
+        return fast
+
+    def fast_or_not(event: Any, more: Any) -> bool:
+        speed = speed_of(event)
+        return (speed is not None and speed >= limit) or stays(event, more) is not True
+
+    return fast_or_not

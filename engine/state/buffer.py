@@ -1,0 +1,72 @@
+"""The reorder buffer: events wait here until no earlier one can come."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Any
+
+Entry = tuple[int, int, str, str, int, int, int, tuple[int, ...], Any]
+"""Order time, feed number, key, rank, log number, offset, watermark before, rules, event.
+
+The first four are the total order of the semantics; log and offset make every entry distinct, so
+that sorting never compares two events.
+"""
+
+
+class ReorderBuffer:
+    """Events that are not yet released, in any order; released in order of (time, feed, key, id).
+
+    Two entries with the same time, feed, key and id are one event reported twice. If their content
+    differs, the one with the lesser content counts, so that the answer depends on the set of
+    events and not on who came first.
+    """
+
+    __slots__ = ("_sorted", "content", "duplicates", "waiting")
+
+    def __init__(self, content: Callable[[Any], bytes]) -> None:
+        self.waiting: list[Entry] = []
+        self.content = content
+        self.duplicates = 0
+        self._sorted = 0
+
+    def release(self, before: int) -> list[Entry]:
+        """Take out, in order and without duplicates, every entry with a time below `before`."""
+        waiting = self.waiting
+        if not waiting:
+            return waiting
+        if self._sorted != len(waiting):
+            waiting.sort()
+        cut = bisect_left(waiting, (before,))  # type: ignore[type-var, arg-type]
+        released = waiting[:cut]
+        del waiting[:cut]
+        self._sorted = len(waiting)
+        return self._distinct(released)
+
+    def _distinct(self, entries: list[Entry]) -> list[Entry]:
+        """Drop repeats; entries are sorted, so repeats are neighbours."""
+        last: tuple[int, str, str, int] | None = None
+        repeats = False
+        for entry in entries:
+            mark = (entry[0], entry[2], entry[3], entry[1])
+            if mark == last:
+                repeats = True
+                break
+            last = mark
+        if not repeats:
+            return entries
+        kept: list[Entry] = []
+        for entry in entries:
+            if kept and kept[-1][:4] == entry[:4]:
+                self.duplicates += 1
+                if self.content(entry[8]) < self.content(kept[-1][8]):
+                    kept[-1] = entry
+            else:
+                kept.append(entry)
+        return kept
+
+    def lowest(self, log: int) -> tuple[int, int] | None:
+        """Offset and watermark-before of the lowest waiting entry of a log."""
+        found: tuple[int, int] | None = None
+        for entry in self.waiting:
+            if entry[4] == log and (found is None or entry[5] < found[0]):
+                found = (entry[5], entry[6])
+        return found
