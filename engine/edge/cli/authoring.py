@@ -1,0 +1,56 @@
+"""The verbs of those who write rules: init, check, test."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.edge.cli.options import Json, Lang, Paths
+
+# The work is imported inside the verbs, so that their help comes at once.
+# ruff: noqa: PLC0415
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")] = Path(),
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Make a project that runs at once."""
+    from engine.edge.cli.scaffold import make_project
+
+    del json, lang
+    return make_project(folder)
+
+
+def check(
+    paths: Paths = None,
+    strict: Annotated[bool, typer.Option("--strict")] = False,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Say everything that is wrong with declarations."""
+    from engine.edge.cli.checking import check_declarations
+
+    del json, lang
+    return check_declarations(paths or [], strict=strict)
+
+
+def prove(
+    paths: Paths = None,
+    only: Annotated[str | None, typer.Option("-k", metavar="TEXT")] = None,
+    quick: Annotated[bool, typer.Option("--quick")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE")] = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Run the tests beside the rules."""
+    from engine.edge.cli.testing import run_tests
+
+    del json, lang
+    return run_tests(paths or [], only=only or "", quick=quick, verbose=verbose, junit=junit)
+
+
+COMMANDS: Mapping[str, Callable[..., Any]] = {"init": init, "check": check, "test": prove}

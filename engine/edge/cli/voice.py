@@ -1,0 +1,115 @@
+"""How a command speaks: language, text or JSON, colour, and where to."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import Level, Problem
+from engine.text import LANGUAGES, say
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "orange": "38;5;208"}
+_LOCALE_NAMES = ("FOREWARN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+
+
+def language(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+    """The language to speak: `--lang`, else FOREWARN_LANG, else the locale's, else English."""
+    for place, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word.startswith("--lang="):
+            wanted = word.removeprefix("--lang=")
+        elif word == "--lang" and place + 1 < len(arguments):
+            wanted = arguments[place + 1]
+        else:
+            continue
+        if wanted in LANGUAGES:
+            return wanted
+    for name in _LOCALE_NAMES:
+        if value := environment.get(name):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Speaks to one person or program for the length of one command.
+
+    Results go to standard output, everything about the work itself to standard error. With
+    `json` standard output carries nothing but JSON.
+    """
+
+    lang: str = "en"
+    json: bool = False
+
+    def say(self, name: str, **values: object) -> str:
+        """A sentence of the catalogue."""
+        return say(name, self.lang, **values)
+
+    def line(self, text: str = "") -> None:
+        """A line of the result."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """A line about the work, not part of the result."""
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def data(self, value: object) -> None:
+        """The result as JSON."""
+        self.line(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+    def record(self, value: object) -> None:
+        """One of many results, as one line of JSON."""
+        self.line(json.dumps(value, ensure_ascii=False, default=str))
+
+    def colour(self, text: str, name: str) -> str:
+        """Text in a colour, where standard output is a terminal that wants it."""
+        if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+            return text
+        return f"\x1b[{_COLOURS[name]}m{text}\x1b[0m"
+
+    def problems(self, problems: Sequence[Problem], *, on_result: bool) -> None:
+        """All problems of declarations with their places, sorted, with a count at the end."""
+        if self.json:
+            return
+        put = self.line if on_result else self.note
+        for problem in sorted(problems, key=lambda problem: (problem.at, problem.code)):
+            put(problem.report(self.lang))
+        if problems:
+            put("")
+            put(self.count(problems))
+
+    def count(self, problems: Sequence[Problem]) -> str:
+        """`3 errors, 1 warning`."""
+        errors = sum(problem.level is Level.ERROR for problem in problems)
+        return self.say("cli-count", errors=errors, warnings=len(problems) - errors)
+
+    def problem_data(self, problem: Problem) -> dict[str, Any]:
+        """A problem as plain values; both languages, so that a console can show either."""
+        return {
+            "file": problem.at.file,
+            "line": problem.at.line,
+            "column": problem.at.column,
+            "code": problem.code,
+            "level": str(problem.level),
+            "what": {lang: problem.what(lang) for lang in LANGUAGES},
+            "nearest": problem.nearest or None,
+        }
+
+
+_CURRENT: ContextVar[Voice] = ContextVar("forewarn_voice")
+
+
+def speak_as(voice: Voice) -> None:
+    """Use this voice for the rest of the command."""
+    _CURRENT.set(voice)
+
+
+def voice() -> Voice:
+    """The voice of the command that runs now."""
+    return _CURRENT.get(Voice())

@@ -1,0 +1,1 @@
+"""Runs the tests that stand beside rules, through the same engine that runs them for real."""
