@@ -87,6 +87,7 @@ class Space:
         admit, key_of, rank_of = program.admit[feed], program.key_of[feed], program.rank_of[feed]
         lateness, append = spec.lateness_ms, self.buffer.waiting.append
         mark, frontier, passed = place.mark, place.frontier, self.progress.watermark
+        settle_first = feed in program.settle_first
         events = 0
         for offset, value, arrived_ms, before_ms in records:
             try:
@@ -113,10 +114,12 @@ class Space:
                 if offset >= frontier:
                     self._late(source, offset, value)
                 continue
-            hits = admit(event)
+            if settle_first and settle is not None:
+                settle(event)
+            hits = admit(event, at_ms)
             if not hits:
                 continue
-            if settle is not None:
+            if settle is not None and not settle_first:
                 settle(event)
             key = key_of(event)
             if not key:

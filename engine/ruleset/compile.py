@@ -13,6 +13,7 @@ import msgspec
 
 from engine.alerts.judge import RuleJudge, Words
 from engine.alerts.context import Names, Surroundings
+from engine.decode.keys import joined_key
 from engine.decode.record import FeedDecoder
 from engine.feeds.hygiene import Cleaner
 from engine.feeds.spec import FeedSpec
@@ -80,6 +81,9 @@ class RuleProgram:
     make: Callable[[Host, Callable[[Any], None], Callable[[str, int], None], "Owns"], Logic]
 
 
+Admit = Callable[[Any, int], tuple[int, ...]]
+"""Answers, for an event and its time, the numbers of the rules that want it."""
+
 Owns = Callable[[str], bool]
 """Whether a key belongs to this partition; decides who starts the clock of a roster's key."""
 
@@ -95,6 +99,7 @@ class SpaceProgram:
         rank_of: For each feed, what orders events of equal time and key, if anything is needed.
         timeless: Feeds whose event id does not hold the time: repeats are known by a list.
         cleaners: For feeds with hygiene, how their positions are judged.
+        settle_first: Feeds whose admission asks for the position, so that it is converted before.
         direct: Every feed is partitioned by this very key, so that no routing is needed.
 
     """
@@ -103,11 +108,12 @@ class SpaceProgram:
     feeds: tuple[str, ...]
     rules: tuple[RuleProgram, ...]
     programs: Mapping[str, FeedProgram]
-    admit: Mapping[str, Callable[[Any], tuple[int, ...]]]
+    admit: Mapping[str, "Admit"]
     key_of: Mapping[str, Callable[[Any], str]]
     rank_of: Mapping[str, Callable[[Any, bytes], str] | None]
     timeless: frozenset[str]
     cleaners: Mapping[str, Cleaner]
+    settle_first: frozenset[str]
     codec: StructCodec
     direct: bool
 
@@ -137,7 +143,7 @@ def compile_project(project: Project) -> Program:
     codec = StructCodec({name: feed.decoder.struct for name, feed in feeds.items()})
     compiled = {rule.id: _rule(rule, project, codec) for rule in rules}
     spaces = {
-        name: _space(name, [rule for rule in rules if rule.space == name], compiled, feeds, codec)
+        name: _space(name, [rule for rule in rules if rule.space == name], compiled, feeds, codec, project)
         for name in sorted({rule.space for rule in rules})
     }
     return Program(project, feeds, compiled, spaces)
@@ -180,19 +186,22 @@ def _space(
     compiled: Mapping[str, RuleProgram],
     feeds: Mapping[str, FeedProgram],
     codec: StructCodec,
+    project: Project,
 ) -> SpaceProgram:
     """Put the rules of one key space together."""
     names = tuple(sorted({feed for rule in rules for feed in rule.feeds}))
     by = {feed: next(rule.by[feed] for rule in rules if feed in rule.feeds) for feed in names}
-    admit = {}
+    admit: dict[str, Admit] = {}
+    settle_first: set[str] = set()
     for feed in names:
         wheres: list[Typed | None] = []
         for rule in rules:
             where = rule.where.get(feed)
             wheres.append(where if where is not None and where.uses_event_only else None)
-        admit[feed] = _only(
-            compile_admission(wheres), tuple(n for n, r in enumerate(rules) if feed in r.feeds)
-        )
+        tools = Tools(project.zones, project.calendars, feeds[feed].spec.time.zone)
+        readers = tuple(number for number, rule in enumerate(rules) if feed in rule.feeds)
+        admit[feed] = _only(compile_admission(wheres, tools), readers)
+        settle_first |= {feed for where in wheres if where is not None and _asks_place(where, feeds[feed].spec)}
     return SpaceProgram(
         name=name,
         feeds=names,
@@ -215,20 +224,26 @@ def _space(
                 or feeds[feed].spec.hygiene.stuck_ms is not None
             )
         },
+        settle_first=frozenset(settle_first),
         codec=codec,
         direct=all(feeds[feed].spec.key == by[feed] for feed in names),
     )
 
 
-def _only(
-    admit: Callable[[Any], tuple[int, ...]], readers: tuple[int, ...]
-) -> Callable[[Any], tuple[int, ...]]:
+def _asks_place(where: Typed, spec: FeedSpec) -> bool:
+    """Whether a condition reads the position, which a datum conversion would change."""
+    if spec.position is None:
+        return False
+    return not {"position", spec.position.lon, spec.position.lat}.isdisjoint(where.names)
+
+
+def _only(admit: "Admit", readers: tuple[int, ...]) -> "Admit":
     """Keep only rules that read this feed at all; costs nothing where all of them do."""
     count = len(readers)
     if readers == tuple(range(count)):
         return admit
     allowed = frozenset(readers)
-    return lambda event: tuple(number for number in admit(event) if number in allowed)
+    return lambda event, at_ms: tuple(n for n in admit(event, at_ms) if n in allowed)
 
 
 def _rule(rule: RuleSpec, project: Project, codec: StructCodec) -> RuleProgram:
@@ -293,7 +308,7 @@ def _maker(
 
     if isinstance(when, MatchSpec):
         condition = function(when.condition)
-        extras = None if when.condition.uses_event_only else names
+        extras = names if _asks_more(when.condition, rule, project) else None
         return lambda host, emit, overflow, _owns: MatchLogic(
             when, condition, extras, RuleJudge(words, emit, overflow), host, codec
         )
@@ -301,7 +316,7 @@ def _maker(
         place = _place(when, project)
         axes = {feed: _axes(project.feeds[feed]) for feed in rule.feeds}
         stays = None if when.only_while is None else function(when.only_while)
-        asks = when.only_while is not None and not when.only_while.uses_event_only
+        asks = when.only_while is not None and _asks_more(when.only_while, rule, project)
         moving = _moving(when, stays)
         return lambda host, emit, overflow, _owns: DwellLogic(
             when,
@@ -314,6 +329,12 @@ def _maker(
             codec,
         )
     return _deadline(rule, when, words, project, codec, function)
+
+
+def _asks_more(typed: Typed, rule: RuleSpec, project: Project) -> bool:
+    """Whether an expression reads more than the event's own fields and position."""
+    fields = {name for feed in rule.feeds for name in project.feeds[feed].fields}
+    return not set(typed.names) <= fields | {"position"}
 
 
 def _deadline(
@@ -358,8 +379,9 @@ def _deadline(
     if when.roster is not None:
         table = project.tables[when.roster.table]
         rows = [
-            (joined, row[when.roster.start], row)
-            for joined, row in table.latest()
+            (joined_key(key), row[when.roster.start], row)
+            for key in table.keys()
+            for row in table.of_key(key)[-1:]
             if row.get(when.roster.start) is not None
         ]
     return lambda host, emit, overflow, owns: DeadlineLogic(
