@@ -1,4 +1,4 @@
-"""One command starts and stops a real Apache Kafka (KRaft, one node) for tests, proofs and the demo.
+"""One command starts and stops a real Apache Kafka (KRaft, one node) for tests and the demo.
 
     python tests/broker/kafka.py start|stop|status [--home FOLDER]
 
@@ -65,7 +65,8 @@ class Unusable(Exception):
 
 def missing() -> str:
     """What this machine lacks to run the broker, in words, or nothing."""
-    lacks = [name for name, tool in (("Java 17", "java"), ("Maven", "mvn")) if not shutil.which(tool)]
+    tools = {"Java 17": "java", "Maven": "mvn"}
+    lacks = [name for name, tool in tools.items() if not shutil.which(tool)]
     return f"the test broker needs {' and '.join(lacks)}, not found on the path" if lacks else ""
 
 
@@ -105,9 +106,12 @@ def start(home: Path) -> str:
     java = ["java", *JVM, f"-Dlog4j.configuration=file:{logging}", "-cp", _classpath()]
     _run([*java, "kafka.tools.StorageTool", "format", "-c", str(settings), "-t", _cluster_id()])
     with (home / "out.log").open("wb") as out:
-        server = subprocess.Popen(  # noqa: S603 - our own command line
+        server = subprocess.Popen(
             [*java, "kafka.Kafka", str(settings)],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
     (home / "pid").write_text(str(server.pid))
     bootstrap = f"127.0.0.1:{broker}"
@@ -149,7 +153,7 @@ def _classpath() -> str:
 
 def _run(command: list[str]) -> None:
     """Run to the end; a failure shows what the tool printed."""
-    done = subprocess.run(  # noqa: S603 - our own command line
+    done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode:

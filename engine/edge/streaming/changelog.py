@@ -1,0 +1,71 @@
+"""Reading back what a partition saved: its compacted log, in bulk, to the very end.
+
+The log has one writer, and opening its ledger ended the last transaction, so the last committed
+offset is final: what is read here is exactly what was saved.
+"""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from engine.edge.streaming.link import Link
+from engine.ports import Write
+
+STALLED_S = 60.0
+META = b""
+"""The key of the partition's own record."""
+
+
+def row_key(rule: str, key: str) -> bytes:
+    """The key of a state row."""
+    return f"{rule}\0{key}".encode()
+
+
+def row_of(raw: bytes, value: bytes) -> Write:
+    """The state row that `row_key` made `raw` for."""
+    rule, _, key = raw.decode().partition("\0")
+    return Write(rule, key, value)
+
+
+async def read_back(link: Link, topic: str, partition: int) -> dict[bytes, bytes]:
+    """The last value of every key of a compacted partition; forgotten keys are left out.
+
+    Raises:
+        KafkaError: the log could not be read, or reading made no progress for a minute.
+
+    """
+    place = TopicPartition(topic, partition)
+    reader = AIOKafkaConsumer(
+        **link.client(),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=8 * 1024 * 1024,
+        fetch_max_wait_ms=200,
+    )
+    kept: dict[bytes, bytes] = {}
+    await reader.start()
+    try:
+        reader.assign([place])
+        end = (await reader.end_offsets([place]))[place]
+        start = (await reader.beginning_offsets([place]))[place]
+        reader.seek(place, start)
+        loop = asyncio.get_running_loop()
+        position, moved_at = start, loop.time()
+        while position < end:
+            for records in (await reader.getmany(place, timeout_ms=500)).values():
+                for record in records:
+                    if record.value is None:
+                        kept.pop(record.key, None)
+                    else:
+                        kept[record.key] = record.value
+            now = await reader.position(place)
+            if now != position:
+                position, moved_at = now, loop.time()
+            elif loop.time() - moved_at > STALLED_S:
+                message = f"reading {topic}/{partition} stopped at {position} of {end}"
+                raise KafkaError(message)
+    finally:
+        await reader.stop()
+    return kept

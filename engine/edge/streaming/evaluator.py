@@ -1,0 +1,176 @@
+"""One partition of one key space on Kafka: records in, one transaction a batch out.
+
+State, alerts, dead letters and positions of a batch are one transaction of the partition's only
+writer. So after any crash the next owner reads back exactly one of two worlds: the batch never
+was, or all of it was. Memory that ran ahead of a failed transaction is thrown away.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+
+from engine.edge.streaming.changelog import META, read_back, row_of
+from engine.edge.streaming.kit import Ends, Kit, unread
+from engine.edge.streaming.ledger import Ledger, Line, Parcel
+from engine.edge.streaming.parcels import outcome_parcels
+from engine.edge.streaming.quiet import Quiet
+from engine.edge.streaming.routed import Reached, read_routed
+from engine.edge.streaming.topics import SpaceLayout
+from engine.ports import Core, Outcome, Record, SourceId
+
+
+class Evaluator:
+    """The owner of one (key space, partition): its core, its ledger, its reading positions."""
+
+    def __init__(self, kit: Kit, space: SpaceLayout, partition: int) -> None:
+        self.name = kit.layout.names.writer(kit.layout.names.state(space.name), partition)
+        self.inputs = tuple(TP(topic, partition) for topic in space.inputs)
+        self.starts: dict[TP, int | None] = dict.fromkeys(self.inputs)
+        self._kit = kit
+        self._space = space
+        self._partition = partition
+        self._program = kit.program.spaces[space.name]
+        self._sources = _sources(kit, space, partition)
+        self._ledger = Ledger(kit.link, self.name)
+        self._core: Core | None = None
+        self._quiet = Quiet({}, 0.0)
+        self._ticks: list[Line] = []
+        self._fresh = False
+        self._unsaved_since: float | None = None
+
+    async def open(self) -> None:
+        """Fence earlier owners, read the state back, and know from where to read on."""
+        await self._ledger.open()
+        kept = await read_back(
+            self._kit.link, self._kit.layout.names.state(self._space.name), self._partition
+        )
+        meta = kept.pop(META, None)
+        core = self._kit.make_core(self._program, self._partition, self._space.partitions)
+        positions = core.restore(meta, [row_of(key, value) for key, value in kept.items()])
+        for source in self._sources:
+            core.announce(source)
+        for place in self.inputs:
+            position = positions.get(log_of(place))
+            self.starts[place] = None if position is None else position.committed
+        waits = {source: _idle_after_s(self._kit, source) for source in self._sources}
+        self._quiet = Quiet(waits, self._kit.clock())
+        self._core, self._ticks, self._fresh, self._unsaved_since = core, [], False, None
+
+    def take(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
+        """Put records into the reorder buffer of the core."""
+        records = unread(self.starts, place, records)
+        if not records:
+            return
+        self.starts[place] = records[-1].offset + 1
+        self._fresh = True
+        if self._space.direct:
+            self._take_direct(place, records)
+        else:
+            self._take_routed(place, records)
+
+    def _take_direct(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
+        source = self._sources[self.inputs.index(place)]
+        self._quiet.heard(source, self._kit.clock())
+        self._running.ingest(
+            log_of(place),
+            source,
+            [Record(one.offset, one.value or b"", one.timestamp) for one in records],
+        )
+
+    def _take_routed(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
+        core, log, now = self._running, log_of(place), self._kit.clock()
+        for said in read_routed(records):
+            if not isinstance(said, Reached):
+                self._quiet.heard(said.source, now)
+                core.ingest(log, said.source, said.records)
+            elif said.idle:
+                self._quiet.rest(said.source)
+                core.idle(said.source)
+            else:
+                self._quiet.heard(said.source, now)
+                core.mark(said.source, said.watermark_ms)
+
+    async def step(self, ends: Ends) -> None:
+        """Run the rules on what was taken and save what came of it, whole."""
+        now = self._kit.clock()
+        await self._listen(ends, now)
+        if self._fresh or self._ticks:
+            outcome = self._running.advance()
+            self._fresh = False
+            if self._ticks or must_leave(outcome):
+                await self._save(outcome)
+            else:
+                self._kit.watcher.outcome(self._space.name, self._partition, outcome)
+                self._unsaved_since = self._unsaved_since or now
+        elif self._unsaved_since and now - self._unsaved_since >= self._kit.link.save_every_s:
+            await self._save(self._running.advance())
+
+    async def _listen(self, ends: Ends, now: float) -> None:
+        """Declare silent sources idle and move time on, in the tick log as in the core."""
+        core, quiet = self._running, self._quiet
+        if self._space.direct:
+            for source in quiet.due(now):
+                if await ends.at_end(self.inputs[self._sources.index(source)]):
+                    quiet.rest(source)
+                    core.idle(source)
+                    self._ticks.append(self._tick({"idle": source.feed}))
+        elapsed = quiet.elapsed_ms(now, self._kit.link.tick_every_s)
+        if elapsed and all([await ends.at_end(place) for place in self.inputs]):
+            core.tick(elapsed)
+            self._ticks.append(self._tick({"elapsed_ms": elapsed}))
+
+    def _tick(self, what: dict[str, str | int]) -> Line:
+        """One line of the tick log; it is saved in the transaction of what it caused."""
+        what["read"] = " ".join(f"{log_of(place)}@{start}" for place, start in self.starts.items())
+        key = f"{self._space.name}/{self._partition}".encode()
+        return Line(key, msgspec.json.encode(what))
+
+    async def _save(self, outcome: Outcome) -> None:
+        """One transaction; when it fails, the caller throws this unit's memory away."""
+        layout = self._kit.layout
+        if self._space.direct:
+            tellers = layout.dead_letters
+            told = [one for one in outcome.rejected if tellers[one.source.feed] == self._space.name]
+            outcome.rejected = told
+        parcels = outcome_parcels(layout, self._space.name, self._partition, outcome)
+        if self._ticks:
+            topic = layout.names.ticks
+            parcels.append(Parcel(topic, self._partition % layout.counts[topic], self._ticks))
+        await self._ledger.commit(parcels)
+        self._ticks, self._unsaved_since = [], None
+        self._kit.watcher.outcome(self._space.name, self._partition, outcome)
+
+    @property
+    def _running(self) -> Core:
+        assert self._core is not None, "open first"  # noqa: S101 - a slip of ours
+        return self._core
+
+    async def close(self) -> None:
+        """Forget the core; what is saved stays."""
+        self._core = None
+        await self._ledger.close()
+
+
+def must_leave(outcome: Outcome) -> bool:
+    """Whether an outcome has anything that a reader or the next owner must see."""
+    return bool(outcome.changes or outcome.writes or outcome.rejected or outcome.late)
+
+
+def log_of(place: TP) -> str:
+    """The name of a partition as the core keeps it."""
+    return f"{place.topic}/{place.partition}"
+
+
+def _sources(kit: Kit, space: SpaceLayout, partition: int) -> tuple[SourceId, ...]:
+    """Every source whose silence holds this partition back; for direct spaces in input order."""
+    feeds = kit.program.spaces[space.name].feeds
+    if space.direct:
+        return tuple(SourceId(feed, partition) for feed in feeds)
+    counts = {feed: kit.layout.counts[kit.layout.feeds[feed]] for feed in feeds}
+    return tuple(SourceId(feed, one) for feed in feeds for one in range(counts[feed]))
+
+
+def _idle_after_s(kit: Kit, source: SourceId) -> float:
+    return kit.program.feeds[source.feed].spec.idle_after_ms / 1000

@@ -1,0 +1,225 @@
+"""Which partitions this worker has, which units work on them, and who hears of which record.
+
+A unit whose transaction fails is closed, forgotten and opened again: opening fences, reads back
+and says from where to read. A partition is read only while all units that read it are open.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+
+from engine.edge.streaming.evaluator import Evaluator
+from engine.edge.streaming.kit import Kit, Unit
+from engine.edge.streaming.router import Router
+from engine.edge.streaming.transport import BatchConsumer
+
+log = structlog.get_logger("streaming")
+
+BEAT_S = 0.5
+RETRY_S = 1.0
+LONGEST_RETRY_S = 30.0
+
+
+class Hub:
+    """The reader of `transport.py`: hands records to units and keeps units alive."""
+
+    def __init__(self, kit: Kit, stop: Callable[[BaseException], None]) -> None:
+        self._kit = kit
+        self._stop = stop
+        self._consumer: BatchConsumer | None = None
+        self._units: dict[str, Unit] = {}
+        self._open: set[str] = set()
+        self._readers: dict[TP, list[Unit]] = {}
+        self._readable: set[TP] = set()
+        self._touched: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._generation = -1
+        self._beat = 0.0
+
+    def attach(self, consumer: BatchConsumer) -> None:
+        """Note the consumer with which to seek."""
+        self._consumer = consumer
+
+    @property
+    def ready(self) -> bool:
+        """Whether every unit of this worker is open."""
+        return bool(self._units) and len(self._open) == len(self._units)
+
+    def readable(self) -> set[TP]:
+        """Partitions whose readers are all open and whose position is right."""
+        return self._readable
+
+    async def revoked(self, places: set[TP]) -> None:
+        """Stop handing over; wait for the batch in work. Units are kept until we know our next."""
+        del places  # the group gives everything back and gets everything anew
+        self._readable = set()
+        await self._end_tasks()
+        if self._consumer is not None:
+            async with self._consumer.polling:
+                pass
+
+    async def assigned(self, places: set[TP], generation: int) -> None:
+        """Open a unit for everything that is ours now.
+
+        A unit that was ours in the generation just before goes on with its memory: nobody else
+        can have had it in between. Any other is opened from what is saved.
+        """
+        wanted = units_for(self._kit, places)
+        follows = generation == self._generation + 1
+        self._generation = generation
+        kept = {name for name in self._open if name in wanted and follows}
+        for name in set(self._units) - kept:
+            await self._units[name].close()
+        self._units = {
+            name: self._units[name] if name in kept else unit for name, unit in wanted.items()
+        }
+        self._open, self._touched, self._readers = set(), set(), {}
+        for unit in self._units.values():
+            for place in unit.inputs:
+                self._readers.setdefault(place, []).append(unit)
+        log.info("assigned", units=len(self._units), kept=len(kept), generation=generation)
+        self._tell()
+        for name, unit in self._units.items():
+            self._start(self._bring_up(unit, opened=name in kept))
+
+    async def take(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> None:
+        """Give a poll's records to the units that read them; return when all have saved."""
+        for place, some in records.items():
+            for unit in self._readers.get(place, ()):
+                if unit.name in self._open:
+                    unit.take(place, some)
+                    self._touched.add(unit.name)
+        now = self._kit.clock()
+        if now - self._beat >= BEAT_S:
+            self._beat = now
+            self._touched |= self._open
+        touched, self._touched = self._touched, set()
+        if touched:
+            await asyncio.gather(*(self._step(self._units[name]) for name in sorted(touched)))
+
+    async def _step(self, unit: Unit) -> None:
+        try:
+            await unit.step(self)
+        except (KafkaError, OSError, TimeoutError) as reason:
+            self._lost(unit, reason)
+        except IllegalStateError:  # taken away while it worked; the assignment says what is next
+            self._lost(unit, None)
+        except Exception as bug:  # noqa: BLE001 - our own bug: stop loudly, never skip a record
+            self._stop(bug)
+
+    def _lost(self, unit: Unit, reason: BaseException | None) -> None:
+        """A unit's memory is worth nothing any more: close it, and open it again after a while.
+
+        A fenced unit waits longer than a session: if we were the ones that were taken for dead,
+        the group has told us by then, and this unit is not ours any more.
+        """
+        if unit.name not in self._open:
+            return
+        fenced = isinstance(reason, ProducerFenced)
+        log.warning("unit-lost", unit=unit.name, fenced=fenced, reason=repr(reason))
+        self._open.discard(unit.name)
+        self._readable -= set(unit.inputs)
+        self._tell()
+        pause = self._kit.link.session_s * 1.2 if fenced else RETRY_S
+        self._start(self._bring_up(unit, pause=pause))
+
+    async def _bring_up(self, unit: Unit, *, opened: bool = False, pause: float = 0.0) -> None:
+        """Open a unit, however often it takes, and let its inputs be read."""
+        retry = RETRY_S
+        while not opened:
+            try:
+                await unit.close()
+                await asyncio.sleep(pause)
+                await unit.open()
+            except (KafkaError, OSError, TimeoutError) as reason:
+                log.warning("unit-not-open", unit=unit.name, reason=repr(reason))
+                pause, retry = retry, min(retry * 2, LONGEST_RETRY_S)
+            except Exception as refused:  # noqa: BLE001 - state that does not fit, or our own bug
+                self._stop(refused)
+                return
+            else:
+                opened = True
+        self._open.add(unit.name)
+        self._tell()
+        for place in unit.inputs:
+            if all(reader.name in self._open for reader in self._readers[place]):
+                await self._read_from_start(place)
+
+    async def _read_from_start(self, place: TP) -> None:
+        """Seek to the earliest offset that a reader of this partition needs, and let it flow."""
+        consumer = self._consumer
+        assert consumer is not None, "attach first"  # noqa: S101 - a slip of ours
+        starts = [reader.starts[place] for reader in self._readers[place]]
+        async with consumer.polling:
+            try:
+                first = (await consumer.earliest_offsets(place))[place]
+                known = [start for start in starts if start is not None]
+                wanted = min(known) if len(known) == len(starts) else first
+                if wanted < first:
+                    log.error("records-lost", place=str(place), wanted=wanted, first=first)
+                await consumer.seek_wait({place: max(wanted, first)})
+            except (KafkaError, OSError, TimeoutError, IllegalStateError) as reason:
+                log.warning("seek-failed", place=str(place), reason=repr(reason))
+                self._start(self._seek_again(place))
+                return
+            self._readable.add(place)
+
+    async def _seek_again(self, place: TP) -> None:
+        await asyncio.sleep(RETRY_S)
+        await self._read_from_start(place)
+
+    async def at_end(self, place: TP) -> bool:
+        """Whether everything that the partition holds was handed over."""
+        consumer = self._consumer
+        if consumer is None or place not in self._readable:
+            return False
+        end, position = consumer.end(place), await consumer.position(place)
+        return end is not None and position is not None and 0 <= end <= position
+
+    async def close(self) -> None:
+        """Close every unit; what is not saved is read again by the next owner."""
+        self._readable = set()
+        await self._end_tasks()
+        units, self._units, self._open = self._units, {}, set()
+        self._readers = {}
+        await asyncio.gather(*(unit.close() for unit in units.values()))
+
+    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tell(self) -> None:
+        self._kit.watcher.holding(len(self._units), len(self._open))
+
+
+def units_for(kit: Kit, places: set[TP]) -> dict[str, Unit]:
+    """The units that can work on these partitions; one that lacks an input is refused loudly."""
+    layout = kit.layout
+    units: dict[str, Unit] = {}
+    for space in layout.spaces.values():
+        for partition in range(space.partitions):
+            evaluator = Evaluator(kit, space, partition)
+            held = places.intersection(evaluator.inputs)
+            if len(held) == len(evaluator.inputs):
+                units[evaluator.name] = evaluator
+            elif held:
+                lacking = [str(place) for place in evaluator.inputs if place not in held]
+                log.error("not-co-partitioned", unit=evaluator.name, lacking=lacking)
+        if not space.direct:
+            for feed in kit.program.spaces[space.name].feeds:
+                for place in places:
+                    if place.topic == layout.feeds[feed]:
+                        router = Router(kit, space, feed, place.partition)
+                        units[router.name] = router
+    return units

@@ -1,0 +1,114 @@
+"""The one writer of a partition: what it writes in one commit appears whole or not at all.
+
+Opening a ledger fences every earlier writer of the same name and ends its open transaction, so a
+worker that was paused for too long can never add anything to what its successor does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+
+from engine.edge.streaming.link import Link
+
+BATCH_BYTES = 512 * 1024
+LARGEST_BYTES = 8 * 1024 * 1024
+STOP_S = 5.0
+TRANSACTION_S = 60.0
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Line(NamedTuple):
+    """One record to write; a value of None forgets the key in a compacted topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    at_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Parcel:
+    """Lines for one partition of one topic, in order."""
+
+    topic: str
+    partition: int
+    lines: list[Line] = field(default_factory=list)
+
+
+class Ledger:
+    """A transactional producer that takes whole batches."""
+
+    def __init__(self, link: Link, name: str) -> None:
+        self.name = name
+        self._link = link
+        self._producer: AIOKafkaProducer | None = None
+
+    async def open(self) -> None:
+        """Fence earlier writers of this name; their open transaction is ended."""
+        producer = AIOKafkaProducer(
+            **self._link.client(),
+            transactional_id=self.name,
+            transaction_timeout_ms=int(TRANSACTION_S * 1000),
+            enable_idempotence=True,
+            acks="all",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=LARGEST_BYTES,
+        )
+        self._producer = producer
+        await producer.start()
+
+    async def commit(self, parcels: Iterable[Parcel]) -> None:
+        """Write all parcels in one transaction; returns when readers may see them.
+
+        Raises:
+            ProducerFenced: another worker has this partition now.
+            KafkaError: whether it was written is unknown; reopen and read back.
+
+        """
+        producer = self._producer
+        assert producer is not None, "open first"  # noqa: S101 - a slip of ours, not of the world
+        await producer.begin_transaction()
+        waiting: list[asyncio.Future[object]] = []
+        try:
+            for parcel in parcels:
+                waiting += await _send(producer, parcel)
+            for answer in asyncio.as_completed(waiting):
+                await answer
+        except BaseException:
+            for future in waiting:
+                future.cancel()
+            raise
+        await producer.commit_transaction()
+
+    async def close(self) -> None:
+        """Stop; an open transaction is left to be ended by the next writer. Safe to call twice."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(producer.stop(), STOP_S)
+
+
+async def _send(producer: AIOKafkaProducer, parcel: Parcel) -> list[asyncio.Future[object]]:
+    """Hand over one parcel in as few requests as its size allows; answers what to wait for."""
+    sent: list[asyncio.Future[object]] = []
+    batch = producer.create_batch()
+    for line in parcel.lines:
+        taken = batch.append(
+            key=line.key, value=line.value, timestamp=line.at_ms, headers=list(line.headers)
+        )
+        if taken is None:
+            batch.close()
+            sent.append(await producer.send_batch(batch, parcel.topic, partition=parcel.partition))
+            batch = producer.create_batch()
+            batch.append(
+                key=line.key, value=line.value, timestamp=line.at_ms, headers=list(line.headers)
+            )
+    if batch.record_count():
+        batch.close()
+        sent.append(await producer.send_batch(batch, parcel.topic, partition=parcel.partition))
+    return sent

@@ -1,0 +1,157 @@
+"""From a feed's topic to a routed topic: each record goes to the partition of the rules' key.
+
+Only records that a rule of the key space admits are routed, but all of them move the watermark.
+A routed record carries the watermark that its source had before it, so that lateness is judged as
+if nothing had been moved; markers tell every partition how far the source is. Records, markers
+and the router's own position are one transaction.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+
+from engine.edge.streaming.changelog import META, read_back
+from engine.edge.streaming.kit import Ends, Kit, unread
+from engine.edge.streaming.ledger import Ledger, Line, Parcel
+from engine.edge.streaming.names import partition_of
+from engine.edge.streaming.parcels import rejected_parcels
+from engine.edge.streaming.quiet import Quiet
+from engine.edge.streaming.routed import marker_line, routed_line
+from engine.edge.streaming.topics import SpaceLayout
+from engine.ports import Record, Rejected, SourceId
+from engine.state.watermark import NEVER
+
+REMIND_S = 60.0
+"""How often a quiet source is called idle again, for evaluators that were opened meanwhile."""
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(tuple[int, int]).decode
+
+
+class Router:
+    """Routes one partition of one feed into one key space."""
+
+    def __init__(self, kit: Kit, space: SpaceLayout, feed: str, partition: int) -> None:
+        names = kit.layout.names
+        self._saved = names.route(space.name, feed)
+        self.name = names.writer(self._saved, partition)
+        place = TP(kit.layout.feeds[feed], partition)
+        self.inputs: tuple[TP, ...] = (place,)
+        self.starts: dict[TP, int | None] = {place: None}
+        self._kit = kit
+        self._space = space
+        self._source = SourceId(feed, partition)
+        self._decoder = kit.program.feeds[feed].decoder
+        self._lateness_ms = kit.program.feeds[feed].spec.lateness_ms
+        self._idle_after_s = kit.program.feeds[feed].spec.idle_after_ms / 1000
+        self._key_of = kit.program.spaces[space.name].key_of[feed]
+        self._admit = kit.program.spaces[space.name].admit[feed]
+        self._tells = kit.layout.dead_letters[feed] == space.name
+        self._ledger = Ledger(kit.link, self.name)
+        self._watermark = NEVER
+        self._told = NEVER
+        self._routed: dict[int, Parcel] = {}
+        self._rejected: list[Rejected] = []
+        self._fresh = False
+        self._quiet = Quiet({}, 0.0)
+        self._reminded = 0.0
+
+    async def open(self) -> None:
+        """Fence earlier owners and read back how far routing was."""
+        await self._ledger.open()
+        kept = await read_back(self._kit.link, self._saved, self._source.partition)
+        start, watermark = _unpack(kept[META]) if META in kept else (None, NEVER)
+        self.starts[self.inputs[0]] = start
+        self._watermark = self._told = watermark
+        self._forget()
+        self._quiet = Quiet({self._source: self._idle_after_s}, self._kit.clock())
+
+    def take(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
+        """Decode far enough to know key and time, and put each record into its parcel."""
+        records = unread(self.starts, place, records)
+        if not records:
+            return
+        self.starts[place] = records[-1].offset + 1
+        self._fresh = True
+        self._quiet.heard(self._source, self._kit.clock())
+        decoder, source = self._decoder, self._source
+        parse, time_of, check = decoder.parse, decoder.time_of, decoder.check
+        admit, key_of, lateness = self._admit, self._key_of, self._lateness_ms
+        partitions, topic, parcels = self._space.partitions, self._space.inputs[0], self._routed
+        watermark = self._watermark
+        for one in records:
+            value = one.value or b""
+            try:
+                event = parse(value)
+                at_ms = time_of(event)
+                reason = check(event, at_ms, one.timestamp)
+            except Exception as error:  # noqa: BLE001 - whatever bad bytes raise is a reason
+                heartbeat = decoder.watermark(value)
+                if heartbeat is not None:
+                    watermark = max(watermark, heartbeat)
+                else:
+                    self._refuse(one, *decoder.explain(error, value))
+                continue
+            if reason is not None:
+                self._refuse(one, reason.value, "")
+                continue
+            if admit(event):
+                key = key_of(event)
+                partition = partition_of(key, partitions)
+                parcel = parcels.get(partition)
+                if parcel is None:
+                    parcel = parcels[partition] = Parcel(topic, partition)
+                record = Record(one.offset, value, one.timestamp)
+                parcel.lines.append(routed_line(key, source, record, watermark))
+            watermark = max(watermark, at_ms - lateness)
+        self._watermark = watermark
+
+    def _refuse(self, one: ConsumerRecord, reason: str, detail: str) -> None:
+        """Keep a record that is no event for the dead letter, if this unit is the one to tell."""
+        if self._tells:
+            value = one.value or b""
+            self._rejected.append(Rejected(self._source, one.offset, reason, detail, value))
+
+    async def step(self, ends: Ends) -> None:
+        """Write what was taken, with markers for every partition, in one transaction."""
+        now = self._kit.clock()
+        idle = False
+        if self._quiet.due(now) and await ends.at_end(self.inputs[0]):
+            self._quiet.rest(self._source)
+            idle, self._reminded = True, now
+        elif not self._quiet.due(now) and self._resting(now):
+            idle, self._reminded = True, now
+        if not (self._fresh or idle):
+            return
+        if idle or self._watermark > self._told:
+            marker = marker_line(self._source, self._watermark, idle=idle)
+            for partition in range(self._space.partitions):
+                topic = self._space.inputs[0]
+                self._routed.setdefault(partition, Parcel(topic, partition)).lines.append(marker)
+        layout = self._kit.layout
+        parcels = [
+            *self._routed.values(),
+            *rejected_parcels(layout, layout.names.dead_letter, self._rejected),
+            Parcel(self._saved, self._source.partition, [self._position()]),
+        ]
+        await self._ledger.commit(parcels)
+        self._told = self._watermark
+        self._forget()
+
+    def _resting(self, now: float) -> bool:
+        """Whether the source is idle and it is time to say so again."""
+        return self._quiet.is_idle(self._source) and now - self._reminded >= REMIND_S
+
+    def _position(self) -> Line:
+        start = self.starts[self.inputs[0]] or 0
+        return Line(META, _pack((start, self._watermark)))
+
+    def _forget(self) -> None:
+        self._routed, self._rejected, self._fresh = {}, [], False
+
+    async def close(self) -> None:
+        """Forget what was not written."""
+        self._forget()
+        await self._ledger.close()
