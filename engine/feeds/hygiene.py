@@ -3,12 +3,13 @@
 from typing import Any, final
 
 from engine.feeds.reasons import Reason
-from engine.feeds.spec import HygieneSpec
+from engine.feeds.spec import FeedSpec
 from engine.geo.distance import distance_m
 
 _ENOUGH = 3
 _SECOND_MS = 1000
 _FIELDS = 4
+_M_PER_DEGREE = 111_196.0  # rounded up
 
 
 @final
@@ -22,19 +23,19 @@ class Cleaner:
     Two fixes less than a second apart are judged as if a second lay between them, because clocks
     have whole seconds.
 
-    State: a list of four or eight numbers for a key, or None before its first fix: time, longitude and
-    latitude of the last good fix; since when the position is unchanged; how many doubtful fixes in
-    a row fit each other; and time, longitude and latitude of the last doubtful fix (absent while
-    there is none). Times are UTC ms, positions WGS-84 degrees. It is a value: `clean` never changes
-    the list it is given.
+    State: a list of four or eight values a key, or None before its first fix: time, longitude and
+    latitude of the last good fix; since when the position is unchanged; then, while there is doubt,
+    how many doubtful fixes in a row fit each other, and time, longitude and latitude of the last of
+    them. Times are UTC ms, positions WGS-84 degrees. A state is a value: `clean` never changes the
+    list it is given.
     """
 
-    __slots__ = ("_max_jump_mps", "_stuck_ms", "active")
+    __slots__ = ("_max_jump_mps", "_stuck_ms", "spec")
 
-    def __init__(self, spec: HygieneSpec) -> None:
-        self._max_jump_mps = spec.max_jump_mps
-        self._stuck_ms = spec.stuck_ms
-        self.active = spec.max_jump_mps is not None or spec.stuck_ms is not None
+    def __init__(self, spec: FeedSpec) -> None:
+        self.spec = spec
+        self._max_jump_mps = spec.hygiene.max_jump_mps
+        self._stuck_ms = spec.hygiene.stuck_ms
 
     def clean(
         self, state: list[Any] | None, at_ms: int, lon: float, lat: float
@@ -73,5 +74,8 @@ class Cleaner:
         """Whether the way between two fixes can be covered in the time at the highest speed."""
         if self._max_jump_mps is None:
             return True
-        seconds = max(ms, _SECOND_MS) / _SECOND_MS
-        return distance_m(lon1, lat1, lon2, lat2) <= self._max_jump_mps * seconds
+        reach_m = self._max_jump_mps * max(ms, _SECOND_MS) / _SECOND_MS
+        # The way along the two axes is never shorter, and spares most fixes the exact distance.
+        if (abs(lon2 - lon1) + abs(lat2 - lat1)) * _M_PER_DEGREE <= reach_m:
+            return True
+        return distance_m(lon1, lat1, lon2, lat2) <= reach_m

@@ -26,7 +26,7 @@ _MOST_BANDS = 512
 
 
 def edges_of(rings: Iterable[Ring]) -> tuple[Edge, ...]:
-    """All edges of the rings, each from its lower end to its higher; repeated points are skipped."""
+    """All edges of the rings, each from its lower end to its higher, without repeated points."""
     edges = []
     for ring in rings:
         for (x1, y1), (x2, y2) in pairwise(ring):

@@ -163,34 +163,6 @@ class WorkCalendar:
             instant = _midnight_after(day, clock)
         return instant
 
-    def before(self, due_ms: int, period: Period, zone: str) -> int:
-        """The instant at which just this much is left until `due_ms`; for warnings.
-
-        With n days or working days left, that is the start of the n-th such day counted back from
-        the due day, which is itself counted; with months left, the same day number that many
-        months before. Parts are taken off in order.
-        """
-        clock = ZoneInfo(zone)
-        instant = due_ms
-        for count, unit in period.parts:
-            if unit is PeriodUnit.MS:
-                instant -= count
-                continue
-            # 24:00 belongs to the day that ends there.
-            last = _day_of(instant - 1, clock)
-            if unit is PeriodUnit.MONTHS:
-                day = _same_day(last, -count)
-            elif unit is PeriodUnit.DAYS:
-                day = last - _DAY * count
-            else:
-                day = last
-                left = count
-                while left:
-                    left -= self.is_workday(day)
-                    day -= _DAY
-            instant = _midnight_after(day, clock)
-        return instant
-
     def _counted(self, start: date, count: int, unit: PeriodUnit) -> date:
         """The last day of `count` days, working days or months after the day `start`."""
         if unit is PeriodUnit.MONTHS:
@@ -205,7 +177,7 @@ class WorkCalendar:
 
 
 def _same_day(start: date, count: int) -> date:
-    """The same day number `count` months on (or back), or that month's last day."""
+    """The same day number `count` months on, or that month's last day."""
     year, month = divmod(start.year * 12 + start.month - 1 + count, 12)
     month += 1
     return date(year, month, min(start.day, months.monthrange(year, month)[1]))
