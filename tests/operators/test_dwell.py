@@ -1,0 +1,151 @@
+"""dwell: what a stay is, minute by minute, against every fix kept and judged anew."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dwell_oracle as oracle
+from engine.operators.dwell import DwellLogic, Place
+from engine.ruleset.spec import DwellSpec
+from operator_stage import MIN, Stage
+
+RADIUS = 100.0
+
+
+def place() -> Place:
+    return Place(lambda lon, _lat, other, _: abs(other - lon) > RADIUS, None, None)
+
+
+def stage(words: oracle.Words) -> Stage:
+    spec = DwellSpec(
+        at_least_ms=words.at_least,
+        radius_m=RADIUS,
+        outside_ms=words.outside,
+        silent_ms=words.silent,
+        gap_counts=words.gap_counts,
+    )
+
+    def make(judge, host, codec):
+        axes = {"gps": (lambda e: e["x"], lambda _e: 0.0)}
+        moving = {"gps": lambda e, _x: e["fast"]}
+        return DwellLogic(spec, place(), axes, moving, None, judge, host, codec)
+
+    return Stage(make)
+
+
+def told(fixes: list[oracle.Fix], words: oracle.Words, until: int, restart: int = -1) -> list:
+    scene = stage(words)
+    for number, (at, where, fast) in enumerate(fixes):
+        if number == restart:
+            scene.restart(["v"], at)
+        scene.event("gps", "v", {"x": where, "fast": fast}, at)
+    scene.timers_before(until + 1)
+    return [(what, since, at) for what, _, since, at, _ in scene.judge.said]
+
+
+def track(text: str) -> list[oracle.Fix]:
+    """One fix a minute: a digit is the place in steps of 40 m, `.` no fix, `!` a fast fix."""
+    return [
+        (minute * MIN, 40.0 * int(mark) if mark != "!" else 0.0, mark == "!")
+        for minute, mark in enumerate(text)
+        if mark != "."
+    ]
+
+
+LOOSE = oracle.Words(at_least=10 * MIN, radius=RADIUS, silent=None)
+LIVE = oracle.Words(at_least=10 * MIN, radius=RADIUS, silent=3 * MIN)
+KIND = oracle.Words(at_least=10 * MIN, radius=RADIUS, silent=3 * MIN, outside=2 * MIN)
+GAPS = oracle.Words(at_least=10 * MIN, radius=RADIUS, silent=3 * MIN, gap_counts=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "expected"),
+    [
+        pytest.param(LIVE, "00000000000", [("fired", 0, 10)], id="fires-at-T-exactly"),
+        pytest.param(LIVE, "0000000000", [], id="a-minute-short-is-nothing"),
+        pytest.param(LIVE, "00000000..0", [("fired", 0, 10)], id="fires-between-two-fixes"),
+        pytest.param(LIVE, "000000....00", [], id="a-lost-signal-starts-anew"),
+        pytest.param(GAPS, "000000....00", [("fired", 0, 10)], id="a-gap-that-ends-there-counts"),
+        pytest.param(GAPS, "000000....99", [], id="a-gap-that-ends-elsewhere-does-not"),
+        pytest.param(LIVE, "00000!00000", [], id="a-fast-fix-ends-it"),
+        pytest.param(LIVE, "00009000000", [], id="one-fix-outside-ends-it"),
+        pytest.param(KIND, "00009000000", [("fired", 0, 10)], id="a-short-excursion-is-excused"),
+        pytest.param(KIND, "00009990000", [], id="a-long-excursion-is-not"),
+        pytest.param(KIND, "0000000000900", [("fired", 0, 11)], id="outside-at-T-waits"),
+        pytest.param(
+            LIVE,
+            "03333333333333",
+            [("fired", 1, 11)],
+            id="the-next-anchor-is-the-next-kept-fix",
+        ),
+        pytest.param(
+            LIVE, "000000000009", [("fired", 0, 10), ("cleared", 0, 11)], id="leaving-clears"
+        ),
+        pytest.param(
+            LIVE, "00000000000......0", [("fired", 0, 10)], id="a-lost-signal-is-not-leaving"
+        ),
+        pytest.param(LOOSE, "0.........9", [], id="without-silence-limit-a-gap-proves-nothing"),
+        pytest.param(LOOSE, "0............0", [("fired", 0, 13)], id="the-fix-after-the-gap-does"),
+    ],
+)
+def test_a_stay_minute_by_minute(words: oracle.Words, text: str, expected: list) -> None:
+    fixes = track(text)
+    minutes = [(what, since // MIN, at // MIN) for what, since, at in told(fixes, words, len(text) * MIN)]
+    assert minutes == expected
+
+
+fixes_strategy = st.lists(
+    st.tuples(st.integers(1, 5), st.integers(0, 5), st.sampled_from([False] * 9 + [True])),
+    min_size=1,
+    max_size=24,
+)
+
+
+def build(steps: list) -> list[oracle.Fix]:
+    at, fixes = 0, []
+    for step, where, fast in steps:
+        at += step * MIN
+        fixes.append((at, 40.0 * where, fast))
+    return fixes
+
+
+WORDS = st.one_of(
+    st.builds(oracle.Words, at_least=st.just(8 * MIN), radius=st.just(RADIUS), silent=st.just(None)),
+    st.builds(
+        oracle.Words,
+        at_least=st.just(8 * MIN),
+        radius=st.just(RADIUS),
+        silent=st.integers(1, 5).map(lambda m: m * MIN),
+    ),
+    st.builds(
+        oracle.Words,
+        at_least=st.just(8 * MIN),
+        radius=st.just(RADIUS),
+        silent=st.just(None),
+        outside=st.integers(1, 4).map(lambda m: m * MIN),
+    ),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(fixes_strategy, WORDS)
+def test_stays_are_those_that_brute_force_finds(steps: list, words: oracle.Words) -> None:
+    fixes = build(steps)
+    until = fixes[-1][0] + 20 * MIN
+    assert told(fixes, words, until) == oracle.stays(fixes, words, until)
+
+
+@settings(max_examples=500, deadline=None)
+@given(fixes_strategy, WORDS, st.integers(0, 23))
+def test_a_restart_anywhere_changes_nothing(steps: list, words: oracle.Words, where: int) -> None:
+    fixes = build(steps)
+    until = fixes[-1][0] + 20 * MIN
+    assert told(fixes, words, until, restart=where) == told(fixes, words, until)
+
+
+def test_a_key_that_drives_leaves_no_state() -> None:
+    scene = stage(LIVE)
+    for at, where, fast in track("000000000000!"):
+        scene.event("gps", "v", {"x": where, "fast": fast}, at)
+    assert scene.logic.save("v") is None
+    assert scene.logic.size() == 0

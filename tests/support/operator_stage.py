@@ -1,0 +1,82 @@
+"""A stage for one operator: fakes for what the pipeline lends it, and the pipeline's own order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import heappop
+from typing import Any
+
+from engine.alerts.lifecycle import Episode
+from engine.model.change import Transition
+from engine.operators.base import Host, Logic
+
+MIN = 60_000
+
+
+@dataclass
+class Recorder:
+    """A judge without opinions that writes down what is announced."""
+
+    for_ms: int = 0
+    keep_ms: int = 0
+    has_clear: bool = False
+    base_rank: int = 2
+    steps: tuple[tuple[int, int], ...] = ()
+    said: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+    clear: Any = None
+
+    def excepted(self, _key: str, _episode: Episode, _event: Any, _at_ms: int) -> bool:
+        return False
+
+    def level(self, _key: str, _episode: Episode, _event: Any, _at_ms: int) -> int:
+        return 0
+
+    def cleared(self, _key: str, _episode: Episode, event: Any, _at_ms: int) -> bool:
+        return self.clear is not None and self.clear(event) is True
+
+    def announce(
+        self, key: str, episode: Episode, transition: Transition, at_ms: int, _event: Any
+    ) -> None:
+        self.said.append((transition.value, key, episode.since, at_ms, episode.rank))
+
+
+class PlainCodec:
+    """Events of these tests are dicts already."""
+
+    def plain(self, event: Any) -> Any:
+        return event
+
+    fields = plain
+
+    def event(self, _feed: str, plain: Any) -> Any:
+        return plain
+
+
+class Stage:
+    """Runs one operator as the pipeline does: events in order, timers between them."""
+
+    def __init__(self, make: Any) -> None:
+        self.make = make
+        self.judge = Recorder()
+        self.start({})
+
+    def start(self, rows: dict[str, Any], since: int = -(2**62)) -> None:
+        self.timers: list[tuple[int, int, str]] = []
+        self.dirty: set[tuple[int, str]] = set()
+        self.logic: Logic = self.make(self.judge, Host(0, self.timers, self.dirty), PlainCodec())
+        for key, saved in rows.items():
+            self.logic.load(key, saved)
+        self.logic.begin(since)
+
+    def restart(self, keys: Iterable[str], since: int) -> None:
+        """Lose everything but what `save` answers."""
+        rows = {key: saved for key in keys if (saved := self.logic.save(key)) is not None}
+        self.start(rows, since)
+
+    def event(self, feed: str, key: str, event: Any, at_ms: int) -> None:
+        self.timers_before(at_ms)
+        self.logic.handler(feed)(key, event, at_ms)
+
+    def timers_before(self, at_ms: int) -> None:
+        while self.timers and self.timers[0][0] < at_ms:
+            instant, _, key = heappop(self.timers)
+            self.logic.on_timer(key, instant)
