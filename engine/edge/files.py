@@ -1,0 +1,97 @@
+"""Reads pack folders from disk, or those that travel with the program."""
+
+import os
+from collections.abc import Iterator, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from engine.errors import DeclarationError, Location, Problem
+from engine.ruleset.source import MAX_BYTES, DeclaredFile
+
+_LIMITS = {
+    ".yaml": MAX_BYTES,
+    ".yml": MAX_BYTES,
+    ".geojson": 50_000_000,
+    ".csv": 200_000_000,
+}
+_MAX_FILES = 20_000
+_PASSED_OVER = frozenset({"__pycache__", "node_modules"})
+
+
+def read_project(paths: Sequence[Path]) -> list[DeclaredFile]:
+    """Read every declaration under some pack folders, or under folders of packs.
+
+    Files are named as they were given (`rules/hazmat/pack.yaml`), in the order of their paths.
+    A file that is too large is read just beyond its limit, so that loading reports it. Folders
+    whose names begin with a dot are passed over.
+
+    Raises:
+        DeclarationError: A path does not exist or cannot be read (R141), or a link leads out of
+            the folder that was given (R140); all such problems together.
+
+    """
+    problems: list[Problem] = []
+    found: dict[Path, DeclaredFile] = {}
+    for path in paths:
+        try:
+            root = (path if path.is_dir() else path.parent).resolve(strict=True)
+            listed = list(_walk(path)) if path.is_dir() else [path]
+        except OSError:
+            problems.append(Problem(Location(path.as_posix()), "R141"))
+            continue
+        for file in listed:
+            _take(file, root, found, problems)
+    if problems:
+        raise DeclarationError(problems)
+    return sorted(found.values(), key=lambda file: file.path)
+
+
+def shipped_packs() -> list[DeclaredFile]:
+    """Read the packs that come with Forewarn, from the installed package or the checkout."""
+    with as_file(files("rules")) as folder:
+        prefix = folder.as_posix()
+        return [
+            DeclaredFile("rules" + file.path.removeprefix(prefix), file.raw)
+            for file in read_project([folder])
+        ]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All declaration files below a folder, in order. Linked folders are not entered."""
+    seen = 0
+    for here, inner, names in os.walk(folder, followlinks=False):
+        inner[:] = sorted(name for name in inner if not _passed_over(name))
+        linked = [name for name in inner if (Path(here) / name).is_symlink()]
+        for name in [*linked, *sorted(names)]:
+            path = Path(here) / name
+            if path.suffix.lower() in _LIMITS or name in linked:
+                seen += 1
+                if seen > _MAX_FILES:
+                    return
+                yield path
+
+
+def _passed_over(name: str) -> bool:
+    return name.startswith(".") or name in _PASSED_OVER
+
+
+def _take(path: Path, root: Path, found: dict[Path, DeclaredFile], problems: list[Problem]) -> None:
+    """Read one file, unless it leads out of the folder that was given."""
+    place = Location(path.as_posix())
+    try:
+        real = path.resolve(strict=True)
+        if not real.is_relative_to(root):
+            problems.append(Problem(place, "R140"))
+        elif (
+            not real.is_dir() and real not in found
+        ):  # a linked folder's files stand at their place
+            found[real] = DeclaredFile(path.as_posix(), _read(path))
+    except OSError:
+        problems.append(Problem(place, "R141"))
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file, at most one more than its kind may have."""
+    limit = _LIMITS.get(path.suffix.lower(), MAX_BYTES)
+    with path.open("rb") as file:
+        return file.read(limit + 1)

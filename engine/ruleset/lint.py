@@ -1,0 +1,223 @@
+"""What is allowed but probably not meant: costly rules, unused parts, untested or unowned rules."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import PurePosixPath
+
+from engine.errors import Level, Location, Problem
+from engine.ruleset.document import Document
+from engine.ruleset.expr import Typed
+from engine.ruleset.known import REGIONS, Known
+from engine.ruleset.load_rule import LoadedRule
+from engine.ruleset.ranges import impossible
+from engine.ruleset.spec import (
+    Basis,
+    DeadlineSpec,
+    DwellSpec,
+    EventTest,
+    MatchSpec,
+    RuleSpec,
+    Severity,
+    Status,
+)
+
+_MANY_HITS = 1000
+_LONG_LATENESS_MS = 6 * 3_600_000
+
+
+def lint(
+    rules: Sequence[LoadedRule], known: Known, tests: Mapping[str, Document], today: date | None
+) -> list[Problem]:
+    """Every warning about the rules and about what no rule uses. Rules with errors are passed over."""
+    tested = {PurePosixPath(path).stem.removesuffix("_test") for path in tests}
+    tested |= {name for document in tests.values() for name in _named_in(document)}
+    for rule in rules:
+        if rule.spec is not None:
+            _rule(rule, rule.spec, known, tested)
+            _basis(rule, rule.spec.basis, today)
+    complete = all(rule.spec is not None for rule in rules)
+    return [*_unused(rules, known), *_feeds(rules, known)] if rules and complete else []
+
+
+def _named_in(document: Document) -> set[str]:
+    """The rules a test file names itself."""
+    value = document.value if isinstance(document.value, dict) else {}
+    named = value.get("rules", [])
+    return {named} if isinstance(named, str) else {str(name) for name in named or []}
+
+
+def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> None:
+    """Warnings about one rule."""
+    notes, model = rule.notes, rule.model
+    _cost(rule, spec)
+    for path, typed, feed in _conditions(spec):
+        reason = impossible(typed.node, known.feeds[feed].fields) if feed else ""
+        if reason:
+            notes.add(path, "W207", name=reason)
+    if spec.status is not Status.RETIRED and spec.id not in tested:
+        notes.add(("rule",), "W201", name=spec.id)
+    if not spec.owner:
+        notes.add((), "W202")
+    if not spec.summary:
+        notes.add((), "W209")
+    match spec.when:
+        case MatchSpec(quiet_ms=0) if spec.clear is None:
+            notes.add(("when", "match"), "W216", key=True)
+        case DwellSpec(silent_ms=None) if (
+            model.when.dwell and model.when.dwell.tolerate.gap == "counts"
+        ):
+            notes.add(("when", "dwell", "tolerate", "gap"), "W217")
+        case _:
+            pass
+    for lookup in spec.lookups:
+        if lookup.name not in rule.used_names:
+            notes.add(("lookup", lookup.name), "W205", name=lookup.name, key=True)
+    _dispatch(rule, spec, known)
+
+
+def _cost(rule: LoadedRule, spec: RuleSpec) -> None:
+    """Warnings about rules that keep much."""
+    notes, when = rule.notes, spec.when
+    span = when.within_ms if isinstance(when, MatchSpec) else 0
+    if isinstance(when, DwellSpec):
+        span = when.at_least_ms
+    if span and spec.for_ms > span:
+        notes.add(("for",), "W101")
+    keeps = isinstance(when, DwellSpec) or (isinstance(when, MatchSpec) and when.count > 1)
+    if keeps and not spec.where and not spec.limits.keys:
+        notes.add(("when",), "W102", key=True)
+    if isinstance(when, MatchSpec) and when.count > _MANY_HITS:
+        notes.add(("when", "match", "times", "count"), "W103", count=when.count)
+
+
+def _conditions(spec: RuleSpec) -> list[tuple[tuple[str | int, ...], Typed, str]]:
+    """Each condition that must hold for a rule to fire, with its path and its feed."""
+    found: list[tuple[tuple[str | int, ...], Typed, str]] = []
+    for feed, typed in list(spec.where.items())[:1] if len(spec.feeds) == 1 else ():
+        found.append((("where",), typed, feed))
+    only = spec.feeds[0] if len(spec.feeds) == 1 else ""
+    match spec.when:
+        case MatchSpec(condition=condition):
+            found.append((("when", "match"), condition, only))
+        case DwellSpec(only_while=Typed() as condition):
+            found.append((("when", "dwell", "while"), condition, only))
+        case DeadlineSpec(start=EventTest(feed=feed, where=Typed() as condition)):
+            found.append((("when", "deadline", "start", "where"), condition, feed))
+        case _:
+            pass
+    return found
+
+
+def _dispatch(rule: LoadedRule, spec: RuleSpec, known: Known) -> None:
+    """Alerts of a stable rule should reach somebody."""
+    if not spec.dispatch:
+        if spec.status is Status.STABLE:
+            rule.notes.add((), "W215")
+        return
+    least = known.routes[spec.dispatch].min_severity
+    if _top(spec).rank < least.rank:
+        rule.notes.add(("dispatch",), "W210", route=spec.dispatch, severity=least.value)
+
+
+def _top(spec: RuleSpec) -> Severity:
+    """The highest severity a rule's alerts can have."""
+    return max(
+        (spec.severity, *(level.severity for level in spec.levels)), key=lambda one: one.rank
+    )
+
+
+def _basis(rule: LoadedRule, basis: Sequence[Basis], today: date | None) -> None:
+    """A legal basis should be in force on the day of loading."""
+    if today is None:
+        return
+    day = today.isoformat()
+    for index, item in enumerate(basis):
+        if (item.from_day and day < item.from_day) or (item.to_day and day > item.to_day):
+            rule.notes.add(("basis", index), "W203", title=item.title, day=day)
+
+
+@dataclass(slots=True)
+class _Uses:
+    """What the rules of a project use."""
+
+    tables: set[str] = field(default_factory=set)
+    layers: set[str] = field(default_factory=set)
+    routes: set[str] = field(default_factory=set)
+    playbooks: set[str] = field(default_factory=set)
+    lists: set[str] = field(default_factory=set)
+    words: str = ""
+
+
+def _uses(rules: Iterable[LoadedRule]) -> _Uses:
+    uses, words = _Uses(), []
+    for rule in rules:
+        spec = rule.spec
+        if spec is None:
+            continue
+        words.append(json.dumps(spec.source, ensure_ascii=False, default=str))
+        uses.lists |= rule.used_lists
+        uses.routes.add(spec.dispatch)
+        uses.playbooks.add(spec.playbook)
+        for lookup in spec.lookups:
+            uses.tables.add(lookup.table)
+            uses.layers.add(lookup.zone)
+        if isinstance(spec.when, DwellSpec):
+            uses.layers.add(spec.when.zones)
+            words.append(spec.when.speed_field)
+        if isinstance(spec.when, DeadlineSpec) and spec.when.roster:
+            uses.tables.add(spec.when.roster.table)
+    uses.words = "\n".join(words)
+    return uses
+
+
+def _unused(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
+    """Lists, tables, zones, routes and playbooks that no rule uses."""
+    uses = _uses(rules)
+    found: list[Problem] = []
+    for name, route in known.routes.items():
+        if name not in uses.routes:
+            found.append(_warning(route.at.file, "W208", name))
+    for name, table in known.tables.items():
+        if name not in uses.tables:
+            found.append(_warning(table.at.file, "W211", name))
+    for kind, code, names, used in (
+        ("lists", "W206", known.lists, uses.lists),
+        ("playbooks", "W213", known.playbooks, uses.playbooks),
+    ):
+        for name in names:
+            if name not in used:
+                found.append(_warning(known.files.get((kind, name), kind), code, name))
+    for name in known.layers:
+        dynamic = "inside(" in uses.words
+        if name != REGIONS and name not in uses.layers and not dynamic:
+            found.append(_warning(known.files.get(("zones", name), "zones"), "W212", name))
+    return found
+
+
+def _warning(file: str, code: str, name: str) -> Problem:
+    return Problem(Location(file), code, {"name": name}, level=Level.WARNING)
+
+
+def _feeds(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
+    """Feeds that hold records back for long, that no rule reads, or whose fields no rule reads."""
+    found: list[Problem] = []
+    read = {name for rule in rules if rule.spec for name in rule.spec.feeds}
+    words = _uses(rules).words
+    for name, feed in known.feeds.items():
+        if feed.lateness_ms > _LONG_LATENESS_MS:
+            hours = feed.lateness_ms // 3_600_000
+            found.append(
+                Problem(feed.at, "W104", {"name": name, "hours": hours}, level=Level.WARNING)
+            )
+        if name not in read:
+            found.append(_warning(feed.at.file, "W218", name))
+            continue
+        needed = {*feed.key, *feed.id, feed.time.field, feed.hygiene.located, "accuracy"}
+        needed |= {feed.position.lon, feed.position.lat} if feed.position else set()
+        unread = [one for one in feed.fields if one not in needed and one not in words]
+        if unread:
+            words_found = {"name": name, "fields": ", ".join(unread)}
+            found.append(Problem(feed.at, "W204", words_found, level=Level.WARNING))
+    return found

@@ -1,0 +1,342 @@
+"""Declared files into a project that can be compiled, or every problem of every file at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, TypeVar
+
+from engine.errors import Level, Location, Problem
+from engine.geo.zones import ZoneSet
+from engine.model.calendar import WorkCalendar
+from engine.ruleset.document import Document
+from engine.ruleset.folders import Kind, Part, sort_files
+from engine.ruleset.known import Known, attributes_of
+from engine.ruleset.lint import lint
+from engine.ruleset.load_feed import build_feed
+from engine.ruleset.load_parts import (
+    build_calendar,
+    build_pack,
+    build_playbook,
+    build_route,
+    build_table,
+    file_name_problem,
+    read_geojson,
+)
+from engine.ruleset.load_rule import LoadedRule, load_rule
+from engine.ruleset.notes import Notes
+from engine.ruleset.schema import RuleModel
+from engine.ruleset.schema_feed import FeedModel, TableModel
+from engine.ruleset.schema_pack import (
+    CalendarModel,
+    ListModel,
+    PackModel,
+    PlaybookModel,
+    RoutesModel,
+)
+from engine.ruleset.shape import Strict, validate
+from engine.ruleset.source import DeclaredFile, decode, read
+from engine.ruleset.spec import PackSpec, Project
+from engine.state.tables import Table
+
+__all__ = ["DeclaredFile", "LoadOptions", "Loaded", "load_project"]
+
+_Model = TypeVar("_Model", bound=Strict)
+_Spec = TypeVar("_Spec")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What loading cannot know by itself.
+
+    Attributes:
+        today: The day against which legal bases are judged; None: they are not judged.
+        version: The version of Forewarn that packs may need.
+        lint: Whether warnings about meaning are given besides errors.
+
+    """
+
+    today: date | None = None
+    version: str = "0.1.0"
+    lint: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A project, unless something is wrong, and all problems sorted by file and place."""
+
+    project: Project | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that keep the project from being run."""
+        return tuple(problem for problem in self.problems if problem.level is Level.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """The problems that do not."""
+        return tuple(problem for problem in self.problems if problem.level is Level.WARNING)
+
+    def report(self, lang: str = "en") -> str:
+        """All problems as a person reads them."""
+        return "\n".join(problem.report(lang) for problem in self.problems)
+
+    def as_json(self, lang: str = "en") -> list[dict[str, Any]]:
+        """All problems for programs: place, level, code, sentence, nearest right name, excerpt."""
+        return [problem_as_json(problem, lang) for problem in self.problems]
+
+
+def problem_as_json(problem: Problem, lang: str = "en") -> dict[str, Any]:
+    """One problem for programs."""
+    return {
+        "file": problem.at.file,
+        "line": problem.at.line,
+        "column": problem.at.column,
+        "level": problem.level.value,
+        "code": problem.code,
+        "message": problem.what(lang),
+        "nearest": problem.nearest,
+        "excerpt": problem.excerpt,
+        "found": {name: str(value) for name, value in problem.found.items()},
+    }
+
+
+def load_project(files: Sequence[DeclaredFile], options: LoadOptions | None = None) -> Loaded:
+    """Read and check every declared file.
+
+    Pure, and it never raises for what the files hold. The result has a project only when there is
+    no error; warnings do not count.
+    """
+    loader = _Loader(options or LoadOptions())
+    loader.load(files)
+    return loader.result()
+
+
+@dataclass(slots=True)
+class _Loader:
+    """One project being loaded."""
+
+    options: LoadOptions
+    known: Known = field(default_factory=Known)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[Notes] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    first: dict[tuple[str, str], Part] = field(default_factory=dict)
+    packs: dict[str, PackSpec] = field(default_factory=dict)
+    by_folder: dict[str, str] = field(default_factory=dict)
+    rules: list[LoadedRule] = field(default_factory=list)
+    tables: dict[str, Table] = field(default_factory=dict)
+    zones: dict[str, ZoneSet] = field(default_factory=dict)
+    calendars: dict[str, WorkCalendar] = field(default_factory=dict)
+    tests: dict[str, Document] = field(default_factory=dict)
+
+    def load(self, files: Sequence[DeclaredFile]) -> None:
+        """Read all files; what others refer to comes before what refers to it."""
+        found = sort_files(files)
+        self.problems += found.problems
+        parts = found.parts
+        self.calendars = {"cn": WorkCalendar.china(), "all-days": WorkCalendar.every_day()}
+        for part in parts[Kind.PACK]:
+            self._pack(part)
+        self._named(parts[Kind.FEED], FeedModel, "feed", self.known.feeds, build_feed)
+        self._named(parts[Kind.TABLE], TableModel, "table", self.known.tables, build_table)
+        self._named(parts[Kind.CALENDAR], CalendarModel, "calendar", self.calendars, build_calendar)
+        self.known.calendars |= set(self.calendars)
+        self._named(
+            parts[Kind.PLAYBOOK], PlaybookModel, "playbook", self.known.playbooks, build_playbook
+        )
+        self._named(
+            parts[Kind.LIST], ListModel, "list", self.known.lists, lambda model, _: model.values
+        )
+        self._rows(parts[Kind.ROWS], parts[Kind.TABLE])
+        for part in parts[Kind.ZONES]:
+            self._zones(part)
+        for part in parts[Kind.ROUTES]:
+            self._routes(part)
+        for part in parts[Kind.TEST]:
+            self._test(part)
+        for part in parts[Kind.RULE]:
+            self._rule(part)
+
+    def result(self) -> Loaded:
+        """The project and all problems, each with its excerpt, in order."""
+        if self.options.lint:
+            self.problems += lint(self.rules, self.known, self.tests, self.options.today)
+        noted = [problem for notes in self.notes for problem in notes.finished()]
+        problems = tuple(sorted([*self.problems, *noted], key=lambda one: (one.at, one.code)))
+        if any(problem.level is Level.ERROR for problem in problems):
+            return Loaded(None, problems)
+        return Loaded(self._project(), problems)
+
+    def _project(self) -> Project:
+        specs = [rule.spec for rule in self.rules if rule.spec is not None]
+        return Project(
+            packs=self.packs,
+            feeds=dict(self.known.feeds),
+            rules={spec.id: spec for spec in specs},
+            table_specs=dict(self.known.tables),
+            tables=self.tables,
+            zones=self.zones,
+            calendars=self.calendars,
+            playbooks=dict(self.known.playbooks),
+            routes=dict(self.known.routes),
+            tests=self.tests,
+        )
+
+    def _document(self, part: Part) -> Document | None:
+        """The document of a file, if it can be read."""
+        reading = read(part.file)
+        document = reading.document
+        if document is None:
+            lines = part.file.raw[:2_000_000].decode("utf-8", "replace").splitlines()
+            document = Document(part.file.path, None, lines, {}, {})
+            self.problems += [_with_excerpt(problem, document) for problem in reading.problems]
+            self.broken.add(part.stem)
+            return None
+        self.problems += [_with_excerpt(problem, document) for problem in reading.problems]
+        return document
+
+    def _model(self, part: Part, model: type[_Model]) -> tuple[_Model, Notes] | None:
+        """The file as its model, with a place to note what else is wrong."""
+        document = self._document(part)
+        if document is None:
+            return None
+        value = validate(model, document)
+        if isinstance(value, tuple):
+            self.problems += [_with_excerpt(problem, document) for problem in value]
+            self.broken.add(part.stem)
+            return None
+        notes = Notes(document, broken=self.broken)
+        self.notes.append(notes)
+        return value, notes
+
+    def _named(
+        self,
+        parts: Sequence[Part],
+        model: type[_Model],
+        key: str,
+        known: dict[str, _Spec],
+        build: Callable[[Any, Notes], _Spec],
+    ) -> None:
+        """All files of one kind, each declaring one thing under the name of its file."""
+        for part in parts:
+            read_as = self._model(part, model)
+            if read_as is None:
+                continue
+            value, notes = read_as
+            name = str(getattr(value, key))
+            misnamed = file_name_problem(notes.document, key, name, part.stem)
+            if misnamed:
+                notes.problems.append(misnamed)
+            if self._first(part, key, name, notes):
+                self.known.files[part.kind.value, name] = part.file.path
+                known[name] = build(value, notes)
+
+    def _first(self, part: Part, kind: str, name: str, notes: Notes) -> bool:
+        """Whether a name is declared for the first time; an exact copy of the first is passed over."""
+        first = self.first.setdefault((kind, name), part)
+        if first is part:
+            return True
+        if first.file.raw != part.file.raw or kind in {"rule", "pack"}:
+            notes.add((kind,), "R210", name=name, first=first.file.path)
+        return False
+
+    def _pack(self, part: Part) -> None:
+        read_as = self._model(part, PackModel)
+        if read_as is None:
+            return
+        model, notes = read_as
+        if self._first(part, "pack", model.pack, notes):
+            self.packs[model.pack] = build_pack(model, notes, part.folder, self.options.version)
+        self.by_folder[part.folder] = model.pack
+
+    def _rows(self, rows: Sequence[Part], tables: Sequence[Part]) -> None:
+        """The rows of each table; a table whose file is not there is empty."""
+        files = {(part.folder, part.file.path.rsplit("/", 1)[-1]): part.file for part in rows}
+        read_files = set()
+        for part in tables:
+            spec = self.known.tables.get(part.stem)
+            if spec is None or spec.at.file != part.file.path:
+                continue
+            place = (part.folder, spec.file)
+            read_files.add(place)
+            file = files.get(place)
+            if file is None:
+                self.tables[spec.name] = Table(spec)
+                continue
+            text = decode(file, 200_000_000)
+            if isinstance(text, Problem):
+                self.problems.append(text)
+                continue
+            table, problems = Table.from_csv(spec, file.raw, file.path)
+            self.tables[spec.name] = table
+            lines = text.splitlines()
+            document = Document(file.path, None, lines, {}, {})
+            self.problems += [_with_excerpt(problem, document) for problem in problems]
+        for place, file in files.items():
+            if place not in read_files and not self.broken & {Part(Kind.ROWS, "", file).stem}:
+                at = Location(file.path)
+                self.problems.append(Problem(at, "W214", {"name": place[1]}, level=Level.WARNING))
+
+    def _zones(self, part: Part) -> None:
+        """A layer of zones, named like its file."""
+        first = self.first.setdefault(("zones", part.stem), part)
+        if first is not part:
+            if first.file.raw != part.file.raw:
+                found = {"name": part.stem, "first": first.file.path}
+                self.problems.append(Problem(Location(part.file.path), "R210", found))
+            return
+        value = read_geojson(part.file)
+        if isinstance(value, Problem):
+            self.problems.append(value)
+            self.broken.add(part.stem)
+            return
+        zones, problems = ZoneSet.from_text(part.stem, part.file.raw, part.file.path)
+        self.problems += problems
+        features = value.get("features")
+        listed = features if isinstance(features, list) else []
+        self.known.layers[part.stem] = attributes_of(listed)
+        self.known.files[part.kind.value, part.stem] = part.file.path
+        if zones is not None:
+            self.zones[part.stem] = zones
+            self.known.zone_ids |= {zone.id for zone in zones}
+
+    def _routes(self, part: Part) -> None:
+        read_as = self._model(part, RoutesModel)
+        if read_as is None:
+            return
+        model, notes = read_as
+        for name, route in model.routes.items():
+            first = self.first.setdefault(("route", name), part)
+            built = build_route(name, route, part.file.path)
+            if first is part:
+                self.known.routes[name] = built
+            elif replace(built, at=Location("")) != replace(
+                self.known.routes[name], at=Location("")
+            ):
+                notes.add(("routes", name), "R210", key=True, name=name, first=first.file.path)
+
+    def _test(self, part: Part) -> None:
+        """A rule test file; its cases are read by those who run them."""
+        document = self._document(part)
+        if document is not None:
+            self.tests[part.file.path] = document
+
+    def _rule(self, part: Part) -> None:
+        read_as = self._model(part, RuleModel)
+        if read_as is None:
+            return
+        model, notes = read_as
+        misnamed = file_name_problem(notes.document, "rule", model.rule, part.stem)
+        if misnamed:
+            notes.problems.append(misnamed)
+        if self._first(part, "rule", model.rule, notes):
+            pack = self.by_folder.get(part.folder, "")
+            self.rules.append(load_rule(model, notes, self.known, pack))
+
+
+def _with_excerpt(problem: Problem, document: Document) -> Problem:
+    """The problem with the line of the file it stands in."""
+    if problem.excerpt or problem.at.file != document.file:
+        return problem
+    return replace(problem, excerpt=document.excerpt(problem.at))

@@ -1,0 +1,173 @@
+"""The parts of a pack that rules refer to: tables, zones, calendars, playbooks, lists, routes."""
+
+import json
+from dataclasses import replace
+from datetime import date
+from typing import Any, NoReturn
+
+from engine.errors import Location, Problem
+from engine.feeds.spec import FieldType
+from engine.model.calendar import WorkCalendar
+from engine.ruleset.document import Document
+from engine.ruleset.load_feed import build_field, check_formats
+from engine.ruleset.notes import Notes
+from engine.ruleset.schema_feed import TableModel
+from engine.ruleset.schema_pack import CalendarModel, PackModel, PlaybookModel, RouteModel
+from engine.ruleset.source import DeclaredFile, decode
+from engine.ruleset.spec import PackSpec, Playbook, RouteSpec, Severity, TableSpec
+from engine.ruleset.validate import basis_of, check_basis
+
+MAX_GEOJSON = 50_000_000
+
+
+def build_table(model: TableModel, notes: Notes) -> TableSpec:
+    """The declaration of a table; its rows come from its CSV file."""
+    fields = {}
+    for name, column in model.fields.items():
+        spec = build_field(name, column)
+        optional = (
+            column.optional if "optional" in column.model_fields_set else name not in model.key
+        )
+        fields[name] = replace(spec, optional=optional, zone=column.zone or model.zone)
+    for index, name in enumerate(model.key):
+        notes.known(name, fields, "R214", ("key", index), table=model.table)
+    for index, name in enumerate(model.valid or ()):
+        path = ("valid", index)
+        if notes.known(name, fields, "R214", path, table=model.table):
+            declared = fields[name].type
+            if declared is not FieldType.TIME:
+                notes.add(path, "R429", name=name, type=declared.value, wanted="time")
+    check_formats(model.fields, notes)
+    valid = (model.valid[0], model.valid[1]) if model.valid else None
+    place = Location(notes.document.file)
+    return TableSpec(
+        model.table, tuple(model.key), fields, model.file or "", valid, model.zone, place
+    )
+
+
+def build_calendar(model: CalendarModel, notes: Notes) -> WorkCalendar:
+    """The official calendar with declared rest days and make-up days on top."""
+    both = set(model.holidays) & set(model.workdays)
+    for index, day in enumerate(model.workdays):
+        if day in both:
+            notes.add(("workdays", index), "R432", day=day)
+    base = WorkCalendar.china()
+    until = date.fromisoformat(model.until) if model.until else None
+    if until is not None and until < base.first:
+        notes.add(("until",), "R423", begin=base.first.isoformat())
+        until = None
+    return base.overridden(
+        model.calendar,
+        [date.fromisoformat(day) for day in model.holidays],
+        [date.fromisoformat(day) for day in model.workdays],
+        until,
+    )
+
+
+def build_playbook(model: PlaybookModel, notes: Notes) -> Playbook:
+    """What officers do about an alert."""
+    check_basis(model.basis, notes)
+    return Playbook(
+        id=model.playbook,
+        title=model.title.plain(),
+        check=tuple(item.plain() for item in model.check),
+        units=tuple(model.units),
+        offences=tuple(item.plain() for item in model.offences),
+        basis=basis_of(model.basis),
+    )
+
+
+def build_route(name: str, model: RouteModel, file: str) -> RouteSpec:
+    """Who hears about alerts that name this route."""
+    return RouteSpec(
+        name=name,
+        sinks=tuple(model.sinks),
+        min_severity=Severity(model.min_severity),
+        labels=dict(model.labels),
+        at=Location(file),
+    )
+
+
+def build_pack(model: PackModel, notes: Notes, folder: str, version: str) -> PackSpec:
+    """The pack; the version of Forewarn it needs must not be newer than this one."""
+    check_basis(model.basis, notes)
+    if model.needs is not None:
+        needed = model.needs.forewarn.removeprefix(">=").strip()
+        if _numbers(needed) > _numbers(version):
+            notes.add(("needs", "forewarn"), "R433", needed=needed, version=version)
+    place = Location(notes.document.file)
+    return PackSpec(
+        name=model.pack,
+        title=model.title.plain(),
+        owner=model.owner,
+        version=model.version,
+        folder=folder,
+        basis=basis_of(model.basis),
+        at=place,
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers, without zeros at its end."""
+    numbers = [int(part) for part in version.split(".") if part.isdigit()]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def read_geojson(file: DeclaredFile) -> dict[str, Any] | Problem:
+    """A GeoJSON file as plain values, or why it cannot be read."""
+    text = decode(file, MAX_GEOJSON)
+    if isinstance(text, Problem):
+        return text
+    try:
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        place = Location(file.path, error.lineno, error.colno)
+        return Problem(place, "R137")
+    except _Refused as error:
+        return Problem(_find(file.path, text, error.name), error.code, {"name": error.name})
+    except (RecursionError, ValueError):
+        return Problem(Location(file.path), "R137")
+    if not isinstance(value, dict):
+        return Problem(Location(file.path), "R126", {"name": file.path, "found": "[...]"})
+    return value
+
+
+class _Refused(Exception):
+    """A key that stands twice, or a number that is none."""
+
+    def __init__(self, code: str, name: str) -> None:
+        self.code = code
+        self.name = name
+        super().__init__(name)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object in which no key stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise _Refused("R150", twice[:60])
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    """JSON has no NaN and no Infinity."""
+    raise _Refused("R151", name)
+
+
+def _find(path: str, text: str, name: str) -> Location:
+    """The line of the second (or only) time a word stands in a text."""
+    first = text.find(name)
+    again = text.find(name, first + 1)
+    before = text[: max(first, again, 0)]
+    return Location(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def file_name_problem(document: Document, key: str, name: str, stem: str) -> Problem | None:
+    """A thing is named like its file, so that it can be found."""
+    if name.replace("_", "-") == stem.replace("_", "-"):
+        return None
+    return Problem(document.at((key,)), "R132", {"name": name[:60], "file": stem}, nearest=stem)

@@ -1,0 +1,266 @@
+"""A rule as declared into the rule the engine compiles: references, expressions, levels, texts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.errors import Location
+from engine.feeds.spec import FeedSpec
+from engine.model.units import QuantityError, parse_duration
+from engine.ruleset.canonical import rule_hash
+from engine.ruleset.expr import Typed
+from engine.ruleset.expr.types import Scope, Type
+from engine.ruleset.known import Known, alert_scope, common_scope, start_record
+from engine.ruleset.load_when import WhenLoader, rough_days
+from engine.ruleset.lookups import build_lookups, lookup_types
+from engine.ruleset.notes import Notes
+from engine.ruleset.phrases import Phrases
+from engine.ruleset.schema import DeadlineModel, RuleModel
+from engine.ruleset.spec import (
+    LevelSpec,
+    Limits,
+    OnChange,
+    RuleSpec,
+    Schedule,
+    Severity,
+    Status,
+)
+from engine.ruleset.validate import basis_of, check_by, check_late, check_purpose, check_references
+
+_VERIFY = re.compile(r"(?s)(.*?\S)\s+for\s+([^\s()'\"]+(?:\s?[^\s()'\"]+)?)\s*")
+
+
+@dataclass(slots=True)
+class LoadedRule:
+    """A rule with what linting needs to know about it: the names and lists it reads."""
+
+    model: RuleModel
+    notes: Notes
+    spec: RuleSpec | None = None
+    scope: Scope | None = None
+    used_names: set[str] = field(default_factory=set)
+    used_lists: set[str] = field(default_factory=set)
+
+
+def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> LoadedRule:
+    """Check one rule against everything declared around it, and build it if nothing is wrong."""
+    loaded = LoadedRule(model, notes)
+    phrases = Phrases(notes, known.lists, loaded.used_lists, loaded.used_names)
+    before = len(notes.problems)
+    names = _feeds(model, notes, known)
+    feeds = [known.feeds[name] for name in names if name in known.feeds]
+    by = check_by(model, names, feeds, notes)
+    check_purpose(feeds, notes)
+    check_references(model, notes, known)
+    check_late(model, notes)
+    if len(feeds) < len(names) or not names:
+        return loaded
+    deadline = model.when.deadline
+    lookups = build_lookups(model, notes, known, _lookup_fields(deadline, feeds, known))
+    phrases.unsure |= {
+        lookup.name
+        for lookup in lookups
+        if lookup.table not in known.tables and lookup.zone not in known.layers
+    }
+    types = lookup_types(lookups, known)
+    scope = common_scope(feeds, known, types)
+    loaded.scope = scope
+    alerts = _alert_names(deadline, known, scope, types)
+    where = _where(model, feeds, known, phrases, types)
+    when = WhenLoader(model, feeds, known, notes, phrases, scope).load()
+    excepts = [
+        phrases.condition(text, ("except", index), alerts)
+        for index, text in enumerate(model.except_)
+    ]
+    levels = _levels(model, notes, phrases, alerts)
+    clear = phrases.condition(model.clear, ("clear",), alerts)
+    verify = _verify(model, notes, phrases, alerts)
+    labels = {
+        name: phrases.template(text, ("labels", name), alerts)
+        for name, text in model.labels.items()
+    }
+    words = model.annotations.summary.plain() if model.annotations.summary else {}
+    summary = {
+        lang: phrases.template(text, ("annotations", "summary", lang), alerts)
+        for lang, text in words.items()
+    }
+    if len(notes.problems) > before or when is None:
+        return loaded
+    loaded.spec = RuleSpec(
+        id=model.rule,
+        title=model.title.plain(),
+        severity=Severity(model.severity),
+        feeds=tuple(names),
+        by=by,
+        space=space_name(by),
+        when=when,
+        where=where,
+        lookups=lookups,
+        excepts=tuple(item for item in excepts if item is not None),
+        levels=levels,
+        for_ms=model.for_,
+        clear=clear,
+        keep_firing_ms=model.keep_firing_for,
+        schedule=_schedule(model, feeds),
+        late=model.late.then,
+        late_allow_ms=model.late.allow,
+        limits=Limits(model.limits.keys, model.limits.alerts_per_hour, model.limits.overflow),
+        labels={name: item for name, item in labels.items() if item is not None},
+        summary={lang: item for lang, item in summary.items() if item is not None},
+        status=Status(model.status),
+        owner=model.owner or "",
+        basis=basis_of(model.basis),
+        playbook=model.playbook or "",
+        dispatch=model.dispatch or "",
+        verify=verify,
+        on_change=OnChange(model.on_change.from_, model.on_change.do) if model.on_change else None,
+        pack=pack,
+        at=Location(notes.document.file),
+        hash=rule_hash(
+            model, feeds, loaded.used_names, {name: known.lists[name] for name in loaded.used_lists}
+        ),
+        source=notes.document.value,
+    )
+    return loaded
+
+
+def space_name(by: Mapping[str, tuple[str, ...]]) -> str:
+    """The key space of a rule: its key fields, and where feeds name them differently, all names."""
+    return "/".join(sorted({"+".join(names) for names in by.values()}))
+
+
+def _feeds(model: RuleModel, notes: Notes, known: Known) -> list[str]:
+    """The feeds a rule reads; for a deadline those its events come from, which `from` may repeat."""
+    deadline = model.when.deadline
+    named = list(model.from_ or [])
+    for index, name in enumerate(named):
+        notes.known(name, known.feeds, "R201", ("from", index))
+    if deadline is None:
+        if not named:
+            notes.add((), "R111", name="from")
+        return named
+    events = [
+        *((("need", index), need.feed) for index, need in enumerate(deadline.need)),
+        *(((name,), event.feed) for name, event in deadline.events().items()),
+    ]
+    if deadline.start is not None:
+        events.sort(key=lambda event: event[0] != ("start",))
+    for path, name in events:
+        if name not in named:
+            notes.known(name, known.feeds, "R201", ("when", "deadline", *path, "feed"))
+    used = list(dict.fromkeys(name for _, name in events))
+    for index, name in enumerate(named):
+        if name not in used and name in known.feeds:
+            notes.add(("from", index), "R224", name=name)
+    missing = [name for name in used if named and name not in named and name in known.feeds]
+    if missing:
+        notes.add(("from",), "R225", name=missing[0])
+    return used
+
+
+def _lookup_fields(
+    deadline: DeadlineModel | None, feeds: Sequence[FeedSpec], known: Known
+) -> Mapping[str, Type]:
+    """The names by which a look-up may be made: common fields, or those of a deadline's start."""
+    if deadline is None:
+        return common_scope(feeds, known, {}).names
+    return _start(deadline, known).fields or {}
+
+
+def _start(deadline: DeadlineModel, known: Known) -> Type:
+    """The record `start` of a deadline."""
+    feed = known.feeds.get(deadline.start.feed) if deadline.start else None
+    return start_record(feed, known.tables.get(deadline.roster.table) if deadline.roster else None)
+
+
+def _alert_names(
+    deadline: DeadlineModel | None, known: Known, scope: Scope, lookups: Mapping[str, Type]
+) -> Scope:
+    """The names that `except`, `clear`, `levels` and texts may use.
+
+    A deadline falls due without an event, so there fields are read through `start` only.
+    """
+    if deadline is None:
+        return alert_scope(scope)
+    return alert_scope(common_scope([], known, lookups), _start(deadline, known))
+
+
+def _where(
+    model: RuleModel,
+    feeds: Sequence[FeedSpec],
+    known: Known,
+    phrases: Phrases,
+    lookups: Mapping[str, Type],
+) -> dict[str, Typed]:
+    """For each feed the condition an event must meet; it may read the event and nothing else."""
+    found: dict[str, Typed] = {}
+    names = [feed.name for feed in feeds]
+    for name in model.where:
+        if name != "*":
+            phrases.notes.known(name, names, "R220", ("where", name))
+    for feed in feeds:
+        name = feed.name if feed.name in model.where else "*"
+        text = model.where.get(name)
+        path = ("where",) if name == "*" else ("where", name)
+        scope = common_scope(feeds if name == "*" else [feed], known, lookups)
+        typed = phrases.condition(text, path, scope)
+        if typed is not None and not typed.uses_event_only:
+            phrases.notes.add(path, "R228", name=", ".join(typed.names))
+        elif typed is not None:
+            found[feed.name] = typed
+        if name == "*" and typed is None:
+            break
+        if name == "*":
+            continue
+    return found
+
+
+def _levels(
+    model: RuleModel, notes: Notes, phrases: Phrases, scope: Scope
+) -> tuple[LevelSpec, ...]:
+    """The higher levels from low to high; each above the rule's own, later than the one before."""
+    own, found = Severity(model.severity), []
+    deadline = model.when.deadline is not None
+    held, overdue = 0, 0.0
+    for severity in sorted(map(Severity, model.levels), key=lambda item: item.rank):
+        level, path = model.levels[severity.value], ("levels", severity.value)
+        if severity.rank <= own.rank:
+            notes.add(path, "R411", level=severity.value, severity=own.value, key=True)
+        if level.at_least is not None and deadline:
+            notes.add((*path, "at_least"), "R414", name="at_least", wanted="overdue")
+        if level.overdue is not None and not deadline:
+            notes.add((*path, "overdue"), "R414", name="overdue", wanted="at_least")
+        if level.at_least is not None and level.at_least <= held:
+            notes.add((*path, "at_least"), "R413", level=severity.value)
+        if level.overdue is not None and rough_days(level.overdue) <= overdue:
+            notes.add((*path, "overdue"), "R413", level=severity.value)
+        held = max(held, level.at_least or 0)
+        overdue = max(overdue, rough_days(level.overdue) if level.overdue else 0.0)
+        when = phrases.condition(level.when, (*path, "when"), scope)
+        found.append(LevelSpec(severity, level.at_least, level.overdue, when))
+    return tuple(found)
+
+
+def _verify(model: RuleModel, notes: Notes, phrases: Phrases, scope: Scope) -> str:
+    """The condition that closes an incident, with `for` and a duration behind it or not."""
+    if model.verify is None:
+        return ""
+    split = _VERIFY.fullmatch(model.verify)
+    text = split[1] if split else model.verify
+    if split:
+        try:
+            parse_duration(split[2])
+        except QuantityError as error:
+            at = notes.document.text_at(("verify",)).moved(split.start(2))
+            notes.take([error.problem(at)], ("verify",))
+    phrases.condition(text, ("verify",), scope)
+    return model.verify
+
+
+def _schedule(model: RuleModel, feeds: Sequence[FeedSpec]) -> Schedule | None:
+    """When the rule may fire; without a zone, in the zone of the first feed's clock."""
+    declared = model.schedule
+    if declared is None:
+        return None
+    zone = declared.zone or feeds[0].time.zone
+    return Schedule(declared.calendar, declared.hours or ((0, 1440),), zone)

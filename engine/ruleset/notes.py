@@ -1,0 +1,60 @@
+"""Problems gathered while one declared file is being checked."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from engine.errors import Level, Problem
+from engine.ruleset.document import Document
+from engine.ruleset.shape import nearest, show
+
+
+@dataclass(slots=True)
+class Notes:
+    """Collects the problems of one document, each at its place.
+
+    Attributes:
+        broken: Names of files that could not be read; that they are unknown is not said again.
+
+    """
+
+    document: Document
+    problems: list[Problem] = field(default_factory=list)
+    broken: Collection[str] = frozenset()
+
+    def add(
+        self,
+        path: Sequence[str | int],
+        code: str,
+        near: str = "",
+        *,
+        key: bool = False,
+        **found: object,
+    ) -> None:
+        """Note a problem at a value, or at its key; codes that begin with W are warnings."""
+        at = self.document.key(path) if key else self.document.at(path)
+        level = Level.WARNING if code.startswith("W") else Level.ERROR
+        self.problems.append(Problem(at, code, found, near, level))
+
+    def take(self, problems: Iterable[Problem], path: Sequence[str | int]) -> None:
+        """Take over problems that were found inside the text at a path."""
+        self.problems += [self.document.relocate(problem, path) for problem in problems]
+
+    def known(
+        self, name: str, names: Iterable[str], code: str, path: Sequence[str | int], **found: object
+    ) -> bool:
+        """Whether a name is one of those declared; if not, notes it with the nearest right one."""
+        declared = list(names)
+        if name in declared:
+            return True
+        if name not in self.broken:
+            self.add(path, code, nearest(name, declared), name=show(name)[1:-1], **found)
+        return False
+
+    def finished(self) -> tuple[Problem, ...]:
+        """All problems, each with the source line it stands in."""
+        return tuple(
+            problem
+            if problem.excerpt or problem.at.file != self.document.file
+            else replace(problem, excerpt=self.document.excerpt(problem.at))
+            for problem in self.problems
+        )

@@ -1,0 +1,122 @@
+"""Expressions and templates of one file, read and checked where they stand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from engine.ruleset.expr import Typed, check, parse
+from engine.ruleset.expr.syntax import Constant, Expr, Items, Name, Node
+from engine.ruleset.expr.types import Scope
+from engine.ruleset.notes import Notes
+from engine.ruleset.templates import Template, parse_template
+
+Path = Sequence[str | int]
+MAX_LENGTH = 4000
+
+
+@dataclass(slots=True)
+class Phrases:
+    """Reads the expressions of one file.
+
+    Attributes:
+        lists: The shared lists that names may stand for.
+        used_lists: Those that were met.
+        used_names: All names that were met.
+        unsure: Look-ups into something unknown; what reads them is not checked further.
+
+    """
+
+    notes: Notes
+    lists: Mapping[str, Sequence[str]]
+    used_lists: set[str]
+    used_names: set[str]
+    unsure: set[str] = field(default_factory=set)
+
+    def expression(
+        self, text: str | None, path: Path, scope: Scope, expect: str | None = None
+    ) -> Typed | None:
+        """The checked expression at a path, or None when there is none or it is wrong."""
+        if text is None:
+            return None
+        if len(text) > MAX_LENGTH:
+            self.notes.add(
+                path, "R133", name=str(path[-1]), found=f"{len(text)}", limit=f"<= {MAX_LENGTH}"
+            )
+            return None
+        parsed = parse(text, self.notes.document.text_at(path))
+        if isinstance(parsed, list):
+            self.notes.take(parsed, path)
+            return None
+        names = names_in(parsed.root)
+        self.used_names |= names
+        if names & self.unsure:
+            return None
+        typed = check(self._with_lists(parsed, scope), scope, expect)
+        if isinstance(typed, list):
+            self.notes.take(typed, path)
+            return None
+        return typed
+
+    def condition(self, text: str | None, path: Path, scope: Scope) -> Typed | None:
+        """The checked condition at a path: an expression that is true, false or unknown."""
+        return self.expression(text, path, scope, "bool")
+
+    def template(self, text: str, path: Path, scope: Scope) -> Template | None:
+        """The checked template at a path."""
+        if any(name in text for name in self.unsure):
+            return None
+        parsed = parse_template(text, self.notes.document.text_at(path), scope)
+        if isinstance(parsed, list):
+            self.notes.take(parsed, path)
+            return None
+        self.used_names |= {word for word in scope.names if word in text}
+        return parsed
+
+    def _with_lists(self, expr: Expr, scope: Scope) -> Expr:
+        """The same expression with the values of shared lists in the place of their names."""
+        wanted = {
+            name: values
+            for name, values in self.lists.items()
+            if name not in scope.names and name in names_in(expr.root)
+        }
+        if not wanted:
+            return expr
+        self.used_lists |= set(wanted)
+        return replace(expr, root=_replaced(expr.root, wanted))
+
+
+def names_in(node: Node) -> set[str]:
+    """The names an expression begins its dotted names with."""
+    if isinstance(node, Name):
+        return {node.parts[0]}
+    return {name for child in _children(node) for name in names_in(child)}
+
+
+def _children(node: Node) -> list[Node]:
+    """The parts directly inside a part."""
+    found: list[Node] = []
+    for one in fields(node):
+        value = getattr(node, one.name)
+        if isinstance(value, Node):
+            found.append(value)
+        elif isinstance(value, tuple):
+            found += [item for item in value if isinstance(item, Node)]
+    return found
+
+
+def _replaced(node: Node, lists: Mapping[str, Sequence[str]]) -> Node:
+    """A part with names of lists replaced by their values."""
+    if isinstance(node, Name):
+        values = lists.get(node.parts[0]) if len(node.parts) == 1 else None
+        if values is None:
+            return node
+        items = tuple(Constant(node.start, node.end, value) for value in values)
+        return Items(node.start, node.end, items)
+    changes: dict[str, Any] = {}
+    for one in fields(node):
+        value = getattr(node, one.name)
+        if isinstance(value, Node):
+            changes[one.name] = _replaced(value, lists)
+        elif isinstance(value, tuple) and any(isinstance(item, Node) for item in value):
+            changes[one.name] = tuple(_replaced(item, lists) for item in value)
+    return replace(node, **changes) if changes else node

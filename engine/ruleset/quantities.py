@@ -1,0 +1,66 @@
+"""Quantities as types of a declaration: milliseconds, metres, metres a second, periods."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import PlainValidator
+from pydantic_core import PydanticCustomError
+
+from engine.model.period import Period
+from engine.model.units import (
+    QuantityError,
+    parse_distance,
+    parse_duration,
+    parse_period,
+    parse_speed,
+)
+from engine.ruleset.shape import refuse, show
+
+_LONGEST = 200
+_CENTURY_MS = 100 * 366 * 86_400_000
+_EARTH_M = 21_000_000.0
+
+
+def _reader(parse: Callable[[str], Any], example: str, most: float) -> Callable[[Any], Any]:
+    """A validator that reads one kind of quantity from text."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise refuse("R405", text=show(value), example=example)
+        if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST:
+            raise refuse("R407", text=show(value), example=example)
+        try:
+            quantity = parse(value)
+        except QuantityError as error:
+            raise as_refusal(error) from None
+        if _size(quantity) > most:
+            raise refuse("R438", text=show(value))
+        return quantity
+
+    return read
+
+
+def as_refusal(error: QuantityError) -> PydanticCustomError:
+    """A quantity that cannot be read, as a validator says it."""
+    found = {**error.found, "nearest": error.nearest, "column": error.column}
+    return refuse(error.code, **found)
+
+
+def _size(quantity: float | Period) -> float:
+    """How large a quantity is; for a period, roughly in milliseconds."""
+    if not isinstance(quantity, Period):
+        return quantity
+    return max(amount if unit == "ms" else amount * 86_400_000 for amount, unit in quantity.parts)
+
+
+Duration = Annotated[int, PlainValidator(_reader(parse_duration, "30m", _CENTURY_MS))]
+"""An exact duration in milliseconds."""
+
+Distance = Annotated[float, PlainValidator(_reader(parse_distance, "150 meters", _EARTH_M))]
+"""A distance in metres."""
+
+Speed = Annotated[float, PlainValidator(_reader(parse_speed, "5 km/h", 1e6))]
+"""A speed in metres a second."""
+
+PeriodText = Annotated[Period, PlainValidator(_reader(parse_period, "20 workdays", _CENTURY_MS))]
+"""A period of days, months or workdays, or an exact duration."""
