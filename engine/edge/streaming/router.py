@@ -97,7 +97,7 @@ class Router:
             if reason is not None:
                 self._refuse(one, reason.value, "")
                 continue
-            if admit(event):
+            if admit(event, at_ms):
                 key = key_of(event)
                 partition = partition_of(key, partitions)
                 parcel = parcels.get(partition)

@@ -130,6 +130,17 @@ async def lay_out(link: Link, program: Program, lang: str = "en") -> Layout:
         await admin.close()
 
 
+async def ensure_alerts(link: Link, lang: str = "en") -> int:
+    """Make the alerts topic if it is missing; answers how many partitions it has."""
+    topic = Names(link.prefix, link.app).alerts
+    admin = link.admin()
+    await admin.start()
+    try:
+        return (await _ensure(admin, link, {topic: (link.partitions, _kept(link))}, lang))[topic]
+    finally:
+        await admin.close()
+
+
 def has_roster(space: SpaceProgram) -> bool:
     """Whether a rule waits for keys that may never be seen.
 

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable, Coroutine
 
 import faust
 import structlog
+from mode import Service
 
 from engine.edge.streaming.hub import Hub
 from engine.edge.streaming.kit import CoreMaker, Kit, Silent, Watcher
@@ -31,6 +33,7 @@ def run_worker(
     program: Program,
     *,
     watcher: Watcher | None = None,
+    beside: Callable[[], Coroutine[None, None, None]] | None = None,
     lang: str = "en",
     make_core: CoreMaker = new_core,
 ) -> None:
@@ -38,6 +41,15 @@ def run_worker(
 
     Waits for the broker, makes missing topics, then joins the group. Runs in the main thread,
     since it takes the process's signals.
+
+    Args:
+        link: How to reach Kafka, and the limits.
+        program: The compiled project.
+        watcher: Who hears what the worker does.
+        beside: What runs on the same loop from start to end (a dispatcher, a metrics server); it
+            is cancelled when the worker stops, and the worker stops when it fails.
+        lang: Language of the sentences in errors.
+        make_core: Makes the core of a partition; for tests.
 
     Raises:
         EnvironmentUnusable: topics do not fit the program.
@@ -61,8 +73,15 @@ def run_worker(
 
     kit = Kit(link, program, layout, make_core, watcher or Silent(), time.monotonic)
     app = StreamApp(link, Hub(kit, stop), layout.subscribed)
+    services = [] if beside is None else [Beside(beside, stop)]
     worker = faust.Worker(
-        app, loop=loop, loglevel="WARN", redirect_stdouts=False, override_logging=False, quiet=True
+        app,
+        *services,
+        loop=loop,
+        loglevel="WARN",
+        redirect_stdouts=False,
+        override_logging=False,
+        quiet=True,
     )
     worker.spinner = None
     try:
@@ -72,6 +91,35 @@ def run_worker(
         asyncio.set_event_loop(None)
     if failure:
         raise failure[0]
+
+
+class Beside(Service):
+    """Runs one coroutine for as long as the worker lives."""
+
+    def __init__(
+        self,
+        work: Callable[[], Coroutine[None, None, None]],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__()
+        self._work = work
+        self._failed = failed
+        self._task: asyncio.Task[None] | None = None
+
+    async def on_start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._work())
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (reason := task.exception()) is not None:
+            self._failed(reason)
+
+    async def on_stop(self) -> None:
+        """Cancel it and wait for its end."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 async def _prepare(link: Link, program: Program, lang: str) -> Layout:

@@ -1,0 +1,152 @@
+"""Records from a Kafka topic, for a daemon that keeps its own reading positions.
+
+Each partition of the topic is one ordered stream and one log. Nothing is committed to Kafka: the
+daemon's store knows how far each log was handled, in the transaction of what it caused.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Literal
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.errors import EnvironmentUnusable
+from engine.ports import Batch, Record, SourceContext, SourceId
+from engine.text import say
+
+_LOOK_MS = 500
+_RETRY_S = 1.0
+
+
+class Options(BaseModel):
+    """What may be declared about a Kafka source.
+
+    Attributes:
+        bootstrap: `host:port` of the broker, several separated by commas.
+        topic: The topic to read; all its partitions are.
+        ca_file: Certificate authority of a TLS broker; without it the connection is plain.
+        wait_s: How long a broker or topic that is not there yet is waited for at the start.
+        batch: Most records handed over at once.
+
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["kafka"] = "kafka"
+    feed: str
+    bootstrap: str
+    topic: str
+    ca_file: str | None = None
+    wait_s: float = Field(default=60.0, ge=0)
+    batch: int = Field(default=4000, ge=1, le=100_000)
+    lang: str = "en"
+
+
+def build(name: str, options: Options, context: SourceContext) -> "KafkaSource":
+    """A source that reads the declared topic."""
+    return KafkaSource(name, options, context)
+
+
+class KafkaSource:
+    """Reads every partition of a topic, only committed records, from where it was told."""
+
+    live = True
+
+    def __init__(self, name: str, options: Options, context: SourceContext) -> None:
+        """Prepare; `open` connects."""
+        self.name = name
+        self.options = options
+        self._context = context
+        self._reader: AIOKafkaConsumer | None = None
+        self._places: list[TopicPartition] = []
+        self._closed = False
+
+    @property
+    def ids(self) -> Sequence[SourceId]:
+        """One stream a partition, numbered from the number that the driver gave."""
+        first = self._context.partition
+        return [SourceId(self._context.feed, first + place.partition) for place in self._places]
+
+    def log(self, partition: int) -> str:
+        """Name of a partition in saved positions."""
+        return f"kafka/{self.name}/{partition}"
+
+    async def open(self, resume: Mapping[str, int]) -> None:
+        """Connect, find the partitions, and go to the offsets that were named."""
+        reader = self._reader = await self._connect()
+        self._places = await self._find(reader)
+        reader.assign(self._places)
+        first = await reader.beginning_offsets(self._places)
+        for place in self._places:
+            start = max(resume.get(self.log(place.partition), 0), first[place])
+            reader.seek(place, start)
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """Records as they come, the partitions in turn."""
+        assert self._reader is not None  # noqa: S101 - `open` comes first
+        while not self._closed:
+            try:
+                polled = await self._reader.getmany(
+                    timeout_ms=_LOOK_MS, max_records=self.options.batch
+                )
+            except KafkaError as error:
+                if self._closed or not getattr(error, "retriable", False):
+                    raise
+                await asyncio.sleep(_RETRY_S)
+                continue
+            for place, records in polled.items():
+                source = SourceId(self._context.feed, self._context.partition + place.partition)
+                taken = [Record(one.offset, one.value or b"", one.timestamp) for one in records]
+                yield Batch(self.log(place.partition), source, taken)
+
+    async def close(self) -> None:
+        """Let go of the connection; safe to call twice."""
+        self._closed = True
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            with suppress(KafkaError, OSError):
+                await reader.stop()
+
+    async def _connect(self) -> AIOKafkaConsumer:
+        ca_file = self.options.ca_file
+        reader = AIOKafkaConsumer(
+            bootstrap_servers=self.options.bootstrap.split(","),
+            client_id=f"forewarn-{self.name}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            security_protocol="SSL" if ca_file else "PLAINTEXT",
+            ssl_context=ssl.create_default_context(cafile=ca_file) if ca_file else None,
+        )
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.options.wait_s
+        while True:
+            try:
+                await reader.start()
+            except (KafkaError, OSError) as error:
+                if loop.time() >= until:
+                    await reader.stop()
+                    raise self._unusable(str(error)) from error
+                await asyncio.sleep(_RETRY_S)
+            else:
+                return reader
+
+    async def _find(self, reader: AIOKafkaConsumer) -> list[TopicPartition]:
+        topic = self.options.topic
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.options.wait_s
+        while topic not in await reader.topics():
+            if loop.time() >= until:
+                await reader.stop()
+                raise self._unusable(say("kafka-no-topic", self.options.lang, topic=topic))
+            await asyncio.sleep(_RETRY_S)
+        found = reader.partitions_for_topic(topic) or set()
+        return [TopicPartition(topic, partition) for partition in sorted(found)]
+
+    def _unusable(self, why: str) -> EnvironmentUnusable:
+        text = say("kafka-unusable", self.options.lang, name=self.name, why=why)
+        return EnvironmentUnusable(text)
