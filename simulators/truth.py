@@ -126,14 +126,14 @@ def compare(truth: Iterable[Row], alerts: Iterable[Row], tolerance_ms: int = 0) 
         fired = changes[0]
         rule = fired["rule"]
         playing = stories[rule, fired["key"]]
-        story = _nearest(fired, playing, taken, tolerance_ms)
-        if story is None:
+        match = _nearest(fired, playing, taken, tolerance_ms)
+        if match is None:
             scores[rule].false += 1
             scores[rule].spurious.append(_suspect(fired, playing))
             continue
-        taken.add(id(story))
+        taken.add(id(match))
         scores[rule].found += 1
-        _judge(scores[rule], story, changes, tolerance_ms)
+        _judge(scores[rule], match, changes, tolerance_ms)
     for (rule, _), playing in stories.items():
         for story in playing:
             if story["kind"] == "hit" and id(story) not in taken:
