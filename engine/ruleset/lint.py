@@ -64,7 +64,7 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
         notes.add((), "W209")
     match spec.when:
         case MatchSpec(quiet_ms=0) if spec.clear is None:
-            notes.add(("when", "match"), "W216", key=True)
+            notes.add(("when", "match"), "W216", at_key=True)
         case DwellSpec(silent_ms=None) if (
             model.when.dwell and model.when.dwell.tolerate.gap == "counts"
         ):
@@ -73,7 +73,7 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
             pass
     for lookup in spec.lookups:
         if lookup.name not in rule.used_names:
-            notes.add(("lookup", lookup.name), "W205", name=lookup.name, key=True)
+            notes.add(("lookup", lookup.name), "W205", name=lookup.name, at_key=True)
     _dispatch(rule, spec, known)
 
 
@@ -87,7 +87,7 @@ def _cost(rule: LoadedRule, spec: RuleSpec) -> None:
         notes.add(("for",), "W101")
     keeps = isinstance(when, DwellSpec) or (isinstance(when, MatchSpec) and when.count > 1)
     if keeps and not spec.where and not spec.limits.keys:
-        notes.add(("when",), "W102", key=True)
+        notes.add(("when",), "W102", at_key=True)
     if isinstance(when, MatchSpec) and when.count > _MANY_HITS:
         notes.add(("when", "match", "times", "count"), "W103", count=when.count)
 

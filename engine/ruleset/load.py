@@ -314,7 +314,7 @@ class _Loader:
             elif replace(built, at=Location("")) != replace(
                 self.known.routes[name], at=Location("")
             ):
-                notes.add(("routes", name), "R210", key=True, name=name, first=first.file.path)
+                notes.add(("routes", name), "R210", at_key=True, name=name, first=first.file.path)
 
     def _test(self, part: Part) -> None:
         """A rule test file; its cases are read by those who run them."""

@@ -1,6 +1,7 @@
 """A feed as declared into the feed the engine reads by."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from engine.errors import Location
 from engine.feeds.spec import (
@@ -69,12 +70,7 @@ def build_field(name: str, model: FieldModel) -> FieldSpec:
     )
     if model.max_length is None:
         return spec
-    return FieldSpec(**{**_as_mapping(spec), "max_length": model.max_length})
-
-
-def _as_mapping(spec: FieldSpec) -> dict[str, object]:
-    """The attributes of a field by name."""
-    return {name: getattr(spec, name) for name in FieldSpec.__slots__}
+    return replace(spec, max_length=model.max_length)
 
 
 def _implied(model: FeedModel) -> dict[str, FieldSpec]:

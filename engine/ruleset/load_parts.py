@@ -137,7 +137,7 @@ def read_geojson(file: DeclaredFile) -> dict[str, Any] | Problem:
 class _Refused(Exception):
     """A key that stands twice, or a number that is none."""
 
-    def __init__(self, code: str, name: str) -> None:
+    def __init__(self, name: str, code: str) -> None:
         self.code = code
         self.name = name
         super().__init__(name)
@@ -149,13 +149,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for index, name in enumerate(names) if name in names[:index])
-        raise _Refused("R150", twice[:60])
+        raise _Refused(twice[:60], "R150")
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
     """JSON has no NaN and no Infinity."""
-    raise _Refused("R151", name)
+    raise _Refused(name, "R151")
 
 
 def _find(path: str, text: str, name: str) -> Location:

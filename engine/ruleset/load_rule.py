@@ -225,7 +225,7 @@ def _levels(
     for severity in sorted(map(Severity, model.levels), key=lambda item: item.rank):
         level, path = model.levels[severity.value], ("levels", severity.value)
         if severity.rank <= own.rank:
-            notes.add(path, "R411", level=severity.value, severity=own.value, key=True)
+            notes.add(path, "R411", level=severity.value, severity=own.value, at_key=True)
         if level.at_least is not None and deadline:
             notes.add((*path, "at_least"), "R414", name="at_least", wanted="overdue")
         if level.overdue is not None and not deadline:

@@ -79,7 +79,7 @@ class WhenLoader:
             self.notes.known(model.zones, self.known.layers, "R204", (*path, "zones"))
         for feed in self.feeds:
             if feed.position is None:
-                self.notes.add(path, "R221", feed=feed.name, text="dwell", key=True)
+                self.notes.add(path, "R221", feed=feed.name, text="dwell", at_key=True)
         if not model.at_least:
             self.notes.add((*path, "at_least"), "R416", name="at_least")
         tolerate = model.tolerate
@@ -177,8 +177,8 @@ class WhenLoader:
         if amount is None or reach is None:
             return None
         if amount.type.measures != reach.type.measures:
-            found = {"sum": amount.type.unit or "1", "reach": reach.type.unit or "1"}
-            self.notes.add((*path, "reach"), "R437", **found)
+            units = [kind.unit or "1" for kind in (amount.type, reach.type)]
+            self.notes.add((*path, "reach"), "R437", sum=units[0], reach=units[1])
             return None
         return Need(test, amount, _in_unit_of(reach, amount), model.name)
 
@@ -206,7 +206,7 @@ class WhenLoader:
         if model.every is not None and rough_days(model.every) <= 0:
             self.notes.add((*_DEADLINE, "every"), "R416", name="every")
         if model.while_ is not None and model.every is None:
-            self.notes.add((*_DEADLINE, "while"), "R420", key=True)
+            self.notes.add((*_DEADLINE, "while"), "R420", at_key=True)
         top = Severity(self.model.severity).rank
         warnings = sorted(enumerate(model.warn), key=lambda item: -rough_days(item[1].left))
         last = 0

@@ -17,7 +17,7 @@ def build_lookups(
     found = []
     for name, lookup in model.lookup.items():
         if name in fields:
-            notes.add(("lookup", name), "R223", name=name, key=True)
+            notes.add(("lookup", name), "R223", name=name, at_key=True)
         found.append(_lookup(name, lookup, notes, known, fields))
     return tuple(found)
 

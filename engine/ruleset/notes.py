@@ -27,11 +27,11 @@ class Notes:
         code: str,
         near: str = "",
         *,
-        key: bool = False,
+        at_key: bool = False,
         **found: object,
     ) -> None:
         """Note a problem at a value, or at its key; codes that begin with W are warnings."""
-        at = self.document.key(path) if key else self.document.at(path)
+        at = self.document.key(path) if at_key else self.document.at(path)
         level = Level.WARNING if code.startswith("W") else Level.ERROR
         self.problems.append(Problem(at, code, found, near, level))
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import PlainValidator
-from pydantic_core import PydanticCustomError
 
 from engine.model.period import Period
 from engine.model.units import (
@@ -26,24 +25,18 @@ def _reader(parse: Callable[[str], Any], example: str, most: float) -> Callable[
 
     def read(value: Any) -> Any:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            raise refuse("R405", text=show(value), example=example)
+            refuse("R405", text=show(value), example=example)
         if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST:
-            raise refuse("R407", text=show(value), example=example)
+            refuse("R407", text=show(value), example=example)
         try:
             quantity = parse(value)
         except QuantityError as error:
-            raise as_refusal(error) from None
+            refuse(error.code, **error.found, nearest=error.nearest, column=error.column)
         if _size(quantity) > most:
-            raise refuse("R438", text=show(value))
+            refuse("R438", text=show(value))
         return quantity
 
     return read
-
-
-def as_refusal(error: QuantityError) -> PydanticCustomError:
-    """A quantity that cannot be read, as a validator says it."""
-    found = {**error.found, "nearest": error.nearest, "column": error.column}
-    return refuse(error.code, **found)
 
 
 def _size(quantity: float | Period) -> float:

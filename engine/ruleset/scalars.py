@@ -32,9 +32,9 @@ def resolve(text: str) -> Scalar:
     if _INT.fullmatch(text):
         return int(text)
     if _OCTAL.fullmatch(text):
-        return int(text[2:], 8)
+        return int(text, 8)
     if _HEX.fullmatch(text):
-        return int(text[2:], 16)
+        return int(text, 16)
     if _FLOAT.fullmatch(text):
         number = float(text)
         return number if math.isfinite(number) else text

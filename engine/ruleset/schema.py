@@ -39,7 +39,7 @@ def exactly_one(given: dict[str, object], *names: str) -> None:
     """Refuse a mapping that holds none or several of these keys."""
     present = [name for name in names if given.get(name) is not None]
     if len(present) != 1:
-        raise refuse("R130", choices=", ".join(names), count=len(present))
+        refuse("R130", choices=", ".join(names), count=len(present))
 
 
 def _one_operator(value: Any) -> Any:
@@ -48,9 +48,9 @@ def _one_operator(value: Any) -> Any:
         return value
     later = next((name for name in value if name in LATER_OPERATORS), None)
     if later is not None:
-        raise refuse("R209", text=later, choices=", ".join(OPERATORS))
+        refuse("R209", text=later, choices=", ".join(OPERATORS))
     if len(value) != 1:
-        raise refuse("R129", count=len(value), choices=", ".join(OPERATORS))
+        refuse("R129", count=len(value), choices=", ".join(OPERATORS))
     return value
 
 
@@ -79,14 +79,14 @@ def _keys(value: Any) -> Any:
 def _several(names: dict[str, Any]) -> dict[str, Any]:
     """A mapping that is not empty."""
     if not names:
-        raise refuse("R134")
+        refuse("R134")
     return names
 
 
 def _from_alerts(names: list[str]) -> list[str]:
     """Rules over other rules' alerts do not run yet."""
     if "alerts" in names:
-        raise refuse("R209", text="from: alerts", choices=", ".join(OPERATORS))
+        refuse("R209", text="from: alerts", choices=", ".join(OPERATORS))
     return names
 
 
@@ -147,7 +147,7 @@ class NeedModel(EventModel):
     def _both_or_none(self) -> Self:
         if (self.sum is None) != (self.reach is None):
             missing = "reach" if self.reach is None else "sum"
-            raise refuse("R422", missing=missing)
+            refuse("R422", missing=missing)
         return self
 
 
@@ -179,7 +179,7 @@ class DeadlineModel(Strict):
     need: Annotated[list[NeedModel], Listed, Field(min_length=1, max_length=20)]
     every: PeriodText | None = None
     while_: Annotated[WhileModel | None, Field(alias="while")] = None
-    warn: Annotated[list[WarnModel], Listed] = []
+    warn: Annotated[list[WarnModel], Listed] = Field(default=[])
     pause: EventModel | None = None
     resume: EventModel | None = None
     cancel: EventModel | None = None
@@ -189,9 +189,9 @@ class DeadlineModel(Strict):
     @model_validator(mode="after")
     def _starts(self) -> Self:
         if self.start is None and self.roster is None:
-            raise refuse("R130", choices="start, roster", count=0)
+            refuse("R130", choices="start, roster", count=0)
         if (self.pause is None) != (self.resume is None):
-            raise refuse("R419", missing="resume" if self.resume is None else "pause")
+            refuse("R419", missing="resume" if self.resume is None else "pause")
         return self
 
     def events(self) -> dict[str, EventModel]:
@@ -233,9 +233,9 @@ class LookupModel(Strict):
     def _one_kind(self) -> Self:
         exactly_one({"table": self.table, "zone": self.zone}, "table", "zone")
         if self.zone is not None and (self.on is not None or self.valid is not None):
-            raise refuse("R147", text="on" if self.on is not None else "valid", kind="zone")
+            refuse("R147", text="on" if self.on is not None else "valid", kind="zone")
         if self.table is not None and self.on is None:
-            raise refuse("R148", missing="on", kind="table")
+            refuse("R148", missing="on", kind="table")
         return self
 
 
@@ -297,27 +297,27 @@ class RuleModel(Strict):
     status: Literal["draft", "shadow", "stable", "retired"] = "stable"
     owner: Text | None = None
     severity: SeverityName
-    basis: Basis = []
+    basis: Basis = Field(default=[])
     from_: Annotated[
         Names | None,
         AfterValidator(lambda names: _from_alerts(names) if names else names),
         Field(alias="from"),
     ] = None
     by: Annotated[dict[str, Names], BeforeValidator(_keys), AfterValidator(_several)]
-    where: Annotated[dict[str, Expression], BeforeValidator(_by_feed)] = {}
-    lookup: dict[Identifier, LookupModel] = {}
+    where: Annotated[dict[str, Expression], BeforeValidator(_by_feed)] = Field(default={})
+    lookup: dict[Identifier, LookupModel] = Field(default={})
     when: Annotated[WhenModel, BeforeValidator(_one_operator)]
     except_: Annotated[
         list[Expression], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)
     ] = Field(default=[], alias="except")
-    levels: dict[SeverityName, Annotated[LevelModel, BeforeValidator(_level)]] = {}
+    levels: dict[SeverityName, Annotated[LevelModel, BeforeValidator(_level)]] = Field(default={})
     for_: Annotated[Duration, Field(alias="for")] = 0
     clear: Expression | None = None
     keep_firing_for: Duration = 0
     schedule: ScheduleModel | None = None
     late: LateModel = LateModel()
     limits: LimitsModel = LimitsModel()
-    labels: dict[Identifier, Expression] = {}
+    labels: dict[Identifier, Expression] = Field(default={})
     annotations: Annotations = Annotations()
     playbook: Text | None = None
     dispatch: Text | None = None

@@ -13,7 +13,7 @@ from engine.ruleset.shape import Strict, nearest, refuse
 def _column(name: str) -> str:
     """The name of a column; unlike a field it may be a word of the language, such as `return`."""
     if not name.isidentifier() or name.startswith("_") or len(name) > 80:  # noqa: PLR2004
-        raise refuse("R131", text=name[:80])
+        refuse("R131", text=name[:80])
     return name
 
 
@@ -54,11 +54,11 @@ class FieldModel(Strict):
             ("zone", self.zone, self.type == "time"),
         ):
             if given is not None and not fits:
-                raise refuse("R428", key=key, type=self.type)
+                refuse("R428", key=key, type=self.type)
         if self.range is not None and self.range[0] > self.range[1]:
-            raise refuse("R412", low=f"{self.range[0]:g}", high=f"{self.range[1]:g}")
+            refuse("R412", low=f"{self.range[0]:g}", high=f"{self.range[1]:g}")
         if self.unit is not None and self.unit not in UNITS:
-            raise refuse("R403", unit=self.unit[:40], nearest=nearest(self.unit, UNITS))
+            refuse("R403", unit=self.unit[:40], nearest=nearest(self.unit, UNITS))
         return self
 
 
@@ -84,7 +84,7 @@ class HygieneModel(Strict):
     max_jump: Speed | None = None
     stuck: Duration | None = None
     located: Text | None = None
-    drop: list[Literal["not-located", "null-island", "duplicate"]] = []
+    drop: list[Literal["not-located", "null-island", "duplicate"]] = Field(default=[])
 
 
 class FeedModel(Strict):

@@ -33,7 +33,7 @@ class PackModel(Strict):
     owner: Text
     version: Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){1,2}$")]
     needs: NeedsModel | None = None
-    basis: Basis = []
+    basis: Basis = Field(default=[])
 
 
 class CalendarModel(Strict):
@@ -41,8 +41,8 @@ class CalendarModel(Strict):
 
     calendar: Id
     title: Title | None = None
-    holidays: list[Day] = []
-    workdays: list[Day] = []
+    holidays: list[Day] = Field(default=[])
+    workdays: list[Day] = Field(default=[])
     until: Day | None = None
 
 
@@ -51,10 +51,10 @@ class PlaybookModel(Strict):
 
     playbook: Id
     title: Title
-    check: Annotated[list[Title], Listed] = []
-    units: Annotated[list[Text], Listed] = []
-    offences: Annotated[list[Title], Listed] = []
-    basis: Basis = []
+    check: Annotated[list[Title], Listed] = Field(default=[])
+    units: Annotated[list[Text], Listed] = Field(default=[])
+    offences: Annotated[list[Title], Listed] = Field(default=[])
+    basis: Basis = Field(default=[])
 
 
 class ListModel(Strict):
@@ -70,7 +70,7 @@ class RouteModel(Strict):
 
     sinks: Names
     min_severity: SeverityName = "blue"
-    labels: dict[Identifier, Expression] = {}
+    labels: dict[Identifier, Expression] = Field(default={})
 
 
 class RoutesModel(Strict):

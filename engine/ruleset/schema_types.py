@@ -24,14 +24,14 @@ def _identifier(name: str) -> str:
     """A name that rules can use: a letter first, then letters, digits and underscores."""
     fits = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
     if not fits or unicodedata.normalize("NFKC", name) != name or len(name) > _LONGEST_ID:
-        raise refuse("R131", text=name[:_LONGEST_ID])
+        refuse("R131", text=name[:_LONGEST_ID])
     return name
 
 
 def _id(name: str) -> str:
     """A name of a file or of a thing in one: small letters, digits, single dashes."""
     if not _ID.fullmatch(name) or len(name) > _LONGEST_ID:
-        raise refuse("R146", text=name[:_LONGEST_ID])
+        refuse("R146", text=name[:_LONGEST_ID])
     return name
 
 
@@ -40,9 +40,9 @@ def _day(text: str) -> str:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise refuse("R139") from None
+        refuse("R139")
     if day.isoformat() != text:
-        raise refuse("R139")
+        refuse("R139")
     return text
 
 
@@ -52,22 +52,22 @@ def _zone(name: str) -> str:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):
         near = nearest(name, available_timezones())
-        raise refuse("R431", nearest=near) from None
+        refuse("R431", nearest=near)
     return name
 
 
 def _hours(text: Any) -> tuple[tuple[int, int], ...]:
     """Daily hours such as `08:00-12:00, 14:00-18:00` as minutes; `22:00-06:00` runs over midnight."""
     if not isinstance(text, str):
-        raise refuse("R142")
+        refuse("R142")
     spans: list[tuple[int, int]] = []
     for part in text.split(","):
         found = _HOURS.fullmatch(part.strip())
         if not found:
-            raise refuse("R142")
+            refuse("R142")
         begin, end = _minutes(found[1], found[2]), _minutes(found[3], found[4])
         if begin == end or begin == _DAY_MINUTES:
-            raise refuse("R142")
+            refuse("R142")
         spans += [(begin, end)] if begin < end else [(begin, _DAY_MINUTES), (0, end)]
     return tuple(sorted(span for span in spans if span[0] < span[1]))
 
@@ -76,7 +76,7 @@ def _minutes(hour: str, minute: str) -> int:
     """Minutes after midnight of a clock reading up to 24:00."""
     total = int(hour) * 60 + int(minute)
     if total > _DAY_MINUTES or int(minute) >= 60:  # noqa: PLR2004 - minutes in an hour
-        raise refuse("R142")
+        refuse("R142")
     return total
 
 
@@ -101,7 +101,7 @@ def _distinct(items: list[str]) -> list[str]:
     """A list in which nothing stands twice."""
     for index, item in enumerate(items):
         if item in items[:index]:
-            raise refuse("R138", item=item[:_LONGEST_ID])
+            refuse("R138", item=item[:_LONGEST_ID])
     return items
 
 

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -24,9 +24,9 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-def refuse(code: str, **found: object) -> PydanticCustomError:
-    """A problem of ours to be raised inside a validator; `nearest=` becomes the hint."""
-    return PydanticCustomError(code, "a declared value does not fit", found)  # type: ignore[arg-type]
+def refuse(code: str, **found: object) -> NoReturn:
+    """Say inside a validator what is wrong; `nearest=` becomes the hint, `column=` the place."""
+    raise PydanticCustomError(code, "a declared value does not fit", found)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ def check_by(
     else:
         by = {name: tuple(fields) for name, fields in model.by.items()}
         for name in by:
-            notes.known(name, names, "R215", ("by", name), key=True)
+            notes.known(name, names, "R215", ("by", name), at_key=True)
         for name in names:
             if name not in by:
                 notes.add(("by",), "R216", feed=name)
