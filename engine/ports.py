@@ -109,6 +109,15 @@ class Core(Protocol):
     def restore(self, meta: bytes | None, rows: Sequence[Write]) -> Mapping[str, Position]:
         """Take up saved state; answers from where each log must be read again."""
 
+    def announce(self, source: SourceId) -> None:
+        """Let a source hold the watermark back until it speaks, rests or is finished."""
+
+    def announce(self, source: SourceId) -> None:
+        """Let a source hold the watermark back until it speaks, rests or is finished.
+
+        Call it for every source before the first `advance`; an unknown source gates nothing.
+        """
+
     def ingest(self, log: str, source: SourceId, records: Sequence[Record]) -> None:
         """Decode records and put them into the reorder buffer; nothing fires yet."""
 

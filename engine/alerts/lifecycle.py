@@ -135,10 +135,10 @@ class Life:
     State: one `Episode` per key (and cycle) while it is pending, firing or clearing.
     """
 
-    __slots__ = ("_codec", "_host", "_judge", "open")
+    __slots__ = ("_codec", "_host", "judge", "open")
 
     def __init__(self, judge: Judge, host: "Host", codec: "EventCodec") -> None:
-        self._judge = judge
+        self.judge = judge
         self._host = host
         self._codec = codec
         self.open: dict[str, dict[str, Episode]] = {}
@@ -159,7 +159,7 @@ class Life:
         floor: int | None = None,
     ) -> None:
         """The condition holds at `at_ms`; call it when it begins and whenever facts change."""
-        judge = self._judge
+        judge = self.judge
         episode = self.find(key, part)
         if episode is None:
             episode = Episode(part, since, at_ms, judge.base_rank if floor is None else floor)
@@ -177,7 +177,7 @@ class Life:
 
     def event(self, key: str, event: Any, at_ms: int) -> None:
         """Let `clear` and the level expressions see an event of a key with an open episode."""
-        judge = self._judge
+        judge = self.judge
         for episode in list(self.open.get(key, {}).values()):
             if episode.phase is Phase.PENDING:
                 continue
@@ -200,7 +200,7 @@ class Life:
         self._host.touch(key)
         if episode.phase is Phase.PENDING:
             self._forget(key, part)
-        elif episode.phase is Phase.FIRING and not self._judge.has_clear:
+        elif episode.phase is Phase.FIRING and not self.judge.has_clear:
             self._begin_clearing(key, episode, event, at_ms)
 
     def retract(self, key: str, at_ms: int, event: Any, part: str = "") -> None:
@@ -221,11 +221,11 @@ class Life:
             episode.wake = 0
             self._host.touch(key)
             if episode.phase is Phase.CLEARING:
-                if at_ms - episode.clear_from >= self._judge.keep_ms:
+                if at_ms - episode.clear_from >= self.judge.keep_ms:
                     self._announce(key, episode, Transition.CLEARED, at_ms, episode.event)
                     self._forget(key, episode.part)
                 else:
-                    self._ask(key, episode, episode.clear_from + self._judge.keep_ms)
+                    self._ask(key, episode, episode.clear_from + self.judge.keep_ms)
             else:
                 self._forward(key, episode, episode.event, at_ms)
 
@@ -244,7 +244,7 @@ class Life:
 
     def _forward(self, key: str, episode: Episode, event: Any, at_ms: int) -> None:
         """Fire a pending episode whose time has come; climb a firing one."""
-        judge = self._judge
+        judge = self.judge
         if episode.phase is Phase.PENDING:
             due = episode.hold_from + judge.for_ms
             if at_ms < due:
@@ -263,7 +263,7 @@ class Life:
     def _climb(self, key: str, episode: Episode, event: Any, at_ms: int) -> None:
         """Announce a higher severity when time, the operator or an expression asks for it."""
         rank = max(episode.floor, self._reached(episode, at_ms))
-        rank = max(rank, self._judge.level(key, episode, event, at_ms))
+        rank = max(rank, self.judge.level(key, episode, event, at_ms))
         if rank > episode.rank:
             episode.rank = rank
             self._host.touch(key)
@@ -273,29 +273,29 @@ class Life:
     def _reached(self, episode: Episode, at_ms: int) -> int:
         """The rank of the highest level whose time has passed."""
         held = at_ms - episode.since
-        return max((rank for least, rank in self._judge.steps if held >= least), default=0)
+        return max((rank for least, rank in self.judge.steps if held >= least), default=0)
 
     def _ask_next_step(self, key: str, episode: Episode, at_ms: int) -> None:
         """Ask for a timer at the next level that climbs by time."""
         held = at_ms - episode.since
-        ahead = [least for least, rank in self._judge.steps if held < least and rank > episode.rank]
+        ahead = [least for least, rank in self.judge.steps if held < least and rank > episode.rank]
         if ahead:
             self._ask(key, episode, episode.since + min(ahead))
 
     def _begin_clearing(self, key: str, episode: Episode, event: Any, at_ms: int) -> None:
         """The condition ceased: clear at once, or wait to see whether it comes back."""
-        if self._judge.keep_ms == 0:
+        if self.judge.keep_ms == 0:
             self._announce(key, episode, Transition.CLEARED, at_ms, event)
             self._forget(key, episode.part)
             return
         episode.phase = Phase.CLEARING
         episode.clear_from = at_ms
-        self._ask(key, episode, at_ms + self._judge.keep_ms)
+        self._ask(key, episode, at_ms + self.judge.keep_ms)
 
     def _announce(
         self, key: str, episode: Episode, transition: Transition, at_ms: int, event: Any
     ) -> None:
-        self._judge.announce(key, episode, transition, at_ms, event)
+        self.judge.announce(key, episode, transition, at_ms, event)
         episode.ordinal += 1
 
     def _ask(self, key: str, episode: Episode, at_ms: int) -> None:

@@ -236,6 +236,8 @@ class DwellLogic:
         anchor, tolerated, out = fixes[first], self.spec.outside_ms, None
         for fix in fixes[first + 1 :]:
             if self.place.holds(anchor, zone, fix):
+                if out is not None and fix[0] - out > tolerated:
+                    return False, None
                 out = None
                 continue
             out = fix[0] if out is None else out

@@ -62,7 +62,7 @@ GAPS = oracle.Words(at_least=10 * MIN, radius=RADIUS, silent=3 * MIN, gap_counts
     ("words", "text", "expected"),
     [
         pytest.param(LIVE, "00000000000", [("fired", 0, 10)], id="fires-at-T-exactly"),
-        pytest.param(LIVE, "0000000000", [], id="a-minute-short-is-nothing"),
+        pytest.param(LIVE, "0000000009", [], id="a-minute-short-is-nothing"),
         pytest.param(LIVE, "00000000..0", [("fired", 0, 10)], id="fires-between-two-fixes"),
         pytest.param(LIVE, "000000....00", [], id="a-lost-signal-starts-anew"),
         pytest.param(GAPS, "000000....00", [("fired", 0, 10)], id="a-gap-that-ends-there-counts"),
