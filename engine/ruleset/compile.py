@@ -200,7 +200,7 @@ def _space(
             wheres.append(where if where is not None and where.uses_event_only else None)
         tools = Tools(project.zones, project.calendars, feeds[feed].spec.time.zone)
         readers = tuple(number for number, rule in enumerate(rules) if feed in rule.feeds)
-        admit[feed] = _only(compile_admission(wheres, tools), readers)
+        admit[feed] = _only(compile_admission(wheres, tools), readers, len(rules))
         settle_first |= {feed for where in wheres if where is not None and _asks_place(where, feeds[feed].spec)}
     return SpaceProgram(
         name=name,
@@ -237,10 +237,9 @@ def _asks_place(where: Typed, spec: FeedSpec) -> bool:
     return not {"position", spec.position.lon, spec.position.lat}.isdisjoint(where.names)
 
 
-def _only(admit: "Admit", readers: tuple[int, ...]) -> "Admit":
+def _only(admit: "Admit", readers: tuple[int, ...], count: int) -> "Admit":
     """Keep only rules that read this feed at all; costs nothing where all of them do."""
-    count = len(readers)
-    if readers == tuple(range(count)):
+    if len(readers) == count:
         return admit
     allowed = frozenset(readers)
     return lambda event, at_ms: tuple(n for n in admit(event, at_ms) if n in allowed)
