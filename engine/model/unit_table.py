@@ -131,7 +131,7 @@ UNITS: dict[str, Unit] = {
     for spellings, factor in groups.items()
     for spelling in spellings.split()
 }
-"""Each spelling of each unit. `m` is the metre here, as feeds declare it; in text it is a minute."""
+"""Each spelling of each unit. `m` is the metre here, as feeds declare it; in rules a minute."""
 
 PLAIN: dict[str, str] = {
     spelling: spellings.split()[0]

@@ -87,7 +87,7 @@ class QuantityError(ValueError):
     `column` counts characters from the start of the text that was read, from 0.
     """
 
-    def __init__(self, code: str, column: int = 0, nearest: str = "", **found: object) -> None:
+    def __init__(self, column: int, code: str, nearest: str = "", **found: object) -> None:
         self.code = code
         self.column = column
         self.nearest = nearest
@@ -152,9 +152,9 @@ def scan_quantity(text: str, start: int = 0, stop_words: frozenset[str] = frozen
         return Scanned(Quantity(Fraction(total), "ms"), steps.end())
     number = _NUMBER.match(text, start)
     if number is None:
-        raise QuantityError("R407", start, text=_brief(text), example=_EXAMPLES["length"])
+        raise QuantityError(start, "R407", text=_brief(text), example=_EXAMPLES["length"])
     if len(number[0]) > MAX_DIGITS:
-        raise QuantityError("R307", start, digits=MAX_DIGITS)
+        raise QuantityError(start, "R307", digits=MAX_DIGITS)
     value, end = Fraction(number[0]), number.end()
     after = end
     while after < len(text) and text[after] in " \t":
@@ -165,8 +165,8 @@ def scan_quantity(text: str, start: int = 0, stop_words: frozenset[str] = frozen
     word = _WORD.match(text, after)
     if word and word[0].split("/")[0] not in stop_words:
         if word[0] in _CALENDAR:
-            raise QuantityError("R408", start, text=text[start : word.end()])
-        raise QuantityError("R403", after, nearest_unit(word[0]), unit=word[0][:40])
+            raise QuantityError(start, "R408", text=text[start : word.end()])
+        raise QuantityError(after, "R403", nearest_unit(word[0]), unit=word[0][:40])
     return Scanned(Quantity(value, None), end)
 
 
@@ -207,20 +207,20 @@ def parse_quantity(text: str, measures: str | None = None) -> Quantity:
     start = len(text) - len(text.lstrip())
     example = _EXAMPLES.get(measures or "", _EXAMPLES["length"])
     if not text[start : start + 1].isdigit():
-        raise QuantityError("R407", 0, text=_brief(text), example=example)
+        raise QuantityError(0, "R407", text=_brief(text), example=example)
     quantity, end = scan_quantity(text, start)
     if text[end:].strip():
-        raise QuantityError("R407", 0, text=_brief(text), example=example)
+        raise QuantityError(0, "R407", text=_brief(text), example=example)
     if measures is None or dimension(quantity.unit) == measures:
         return quantity
     number = f"{float(quantity.value):.15g}"
     if quantity.unit is None:
-        raise QuantityError("R405", 0, text=_brief(text), example=f"{number} {_spelled(measures)}")
+        raise QuantityError(0, "R405", text=_brief(text), example=f"{number} {_spelled(measures)}")
     if measures == "length" and quantity.unit == "min" and text[end - 1] == "m":
-        raise QuantityError("R404", 0, text=_brief(text), number=number)
+        raise QuantityError(0, "R404", text=_brief(text), number=number)
     raise QuantityError(
-        "R409",
         0,
+        "R409",
         text=_brief(text),
         found=measured(dimension(quantity.unit)),
         expected=measured(measures),
@@ -244,7 +244,7 @@ def parse_duration(text: str) -> int:
     """Read an exact duration (`30s`, `20m`, `1h30m`, `7d`, `45 分钟`) in milliseconds."""
     base = parse_quantity(text, "time").base
     if base.denominator != 1:
-        raise QuantityError("R407", 0, text=_brief(text), example=_EXAMPLES["time"])
+        raise QuantityError(0, "R407", text=_brief(text), example=_EXAMPLES["time"])
     return base.numerator
 
 
@@ -287,6 +287,6 @@ def _exact_part(piece: str, text: str, column: int) -> int:
     except QuantityError as error:
         if error.code == "R403":
             raise QuantityError(
-                "R403", column + error.column, error.nearest, **error.found
+                column + error.column, "R403", error.nearest, **error.found
             ) from None
-        raise QuantityError("R410", column, text=_brief(text)) from None
+        raise QuantityError(column, "R410", text=_brief(text)) from None

@@ -7,6 +7,7 @@ from engine.ruleset.expr.functions import FUNCTIONS, Function
 from engine.ruleset.expr.parse import parse
 from engine.ruleset.expr.runtime import Tools
 from engine.ruleset.expr.syntax import Expr
+from engine.ruleset.expr.trace import Steps, compile_trace, trace
 from engine.ruleset.expr.tree import Typed
 from engine.ruleset.expr.types import ALERT_EXTRAS, EXTRAS, Scope, Type, field_type, scope_for
 
@@ -18,6 +19,7 @@ __all__ = [
     "Expr",
     "Function",
     "Scope",
+    "Steps",
     "Tools",
     "Type",
     "Typed",
@@ -25,8 +27,10 @@ __all__ = [
     "check",
     "compile_admission",
     "compile_condition",
+    "compile_trace",
     "compile_value",
     "field_type",
     "parse",
     "scope_for",
+    "trace",
 ]

@@ -10,13 +10,12 @@ from engine.ruleset.expr import syntax as s
 from engine.ruleset.expr.functions import FUNCTIONS, MASKS, Function
 from engine.ruleset.expr.nearest import nearest
 from engine.ruleset.expr.tree import Checked
-from engine.ruleset.expr.types import BOOL, NULL, Type
+from engine.ruleset.expr.types import BOOL, NULL, UNKNOWN, Type
 from engine.text.terms import Term
 
 if TYPE_CHECKING:
     from engine.ruleset.expr.check import Checker
 
-_UNKNOWN = "?"
 _DIGITS = 9
 _LONGEST_PATTERN = 1000
 
@@ -52,7 +51,7 @@ def _fits(checker: "Checker", node: s.Call, function: Function, index: int, arg:
     """Whether an argument has a kind the function takes; says so if not."""
     kinds = function.takes[min(index, len(function.takes) - 1)]
     kind = arg.type.kind
-    if kind == _UNKNOWN:
+    if kind == UNKNOWN:
         return False
     if kind in kinds or (kind == NULL and node.name == "coalesce"):
         if index in function.literal and not (arg.op == "const" and isinstance(arg.value, str)):

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from engine.errors import Problem
 from engine.model.units import measured
-from engine.ruleset.expr import calls, numbers
+from engine.ruleset.expr import calls, comparisons, numbers
 from engine.ruleset.expr import syntax as s
 from engine.ruleset.expr.nearest import nearest
 from engine.ruleset.expr.tree import Checked, Typed
@@ -17,15 +17,12 @@ from engine.ruleset.expr.types import (
     RECORD,
     TEXT,
     TIME,
+    UNKNOWN,
     Scope,
     Type,
 )
 from engine.text.terms import Term
 
-UNKNOWN = "?"
-"""Kind of a part that was already reported, so that nothing more is said about it."""
-_ORDERED = {NUMBER, TIME}
-_EQUAL = {NUMBER, TIME, TEXT, BOOL}
 _BRIEF = 60
 
 
@@ -95,7 +92,7 @@ class Checker:
             case s.Arith():
                 return self.arith(node)
             case s.Compare():
-                return self.compare(node)
+                return comparisons.check_comparison(self, node)
             case s.Choice():
                 return self.choice(node)
             case s.Items():
@@ -114,6 +111,7 @@ class Checker:
         return Checked(op, type_, tuple(args), value, node.start, node.end)
 
     def constant(self, node: s.Constant) -> Checked:
+        """A text, `true`, `false` or `null`."""
         if node.value is None:
             type_ = Type(NULL, nullable=True)
         else:
@@ -176,6 +174,7 @@ class Checker:
         self.tell(node, "R327", op=op, expected=Term(expected), text=self.words(node), found=kind)
 
     def unary(self, node: s.Unary) -> Checked:
+        """`not x` and `-x`."""
         if node.op == "not":
             operand = self.condition(node.operand, "not")
             return self.made(node, "not", operand.type, [operand])
@@ -246,106 +245,13 @@ class Checker:
         sides = (span, at) if span.start < at.start else (at, span)
         return self.made(node, "arith", Type(TIME, nullable), sides, node.op)
 
-    def compare(self, node: s.Compare) -> Checked:
-        """Comparisons, chains of them, and membership."""
-        if node.ops[0] in {"in", "not in"}:
-            return self.membership(node)
-        args = [self.visit(operand) for operand in node.operands]
-        if any(arg.type.kind == UNKNOWN for arg in args):
-            return self.unknown(node)
-        if any(arg.type.kind == NULL for arg in args):
-            return self.compare_null(node, args)
-        before = len(self.problems)
-        for position, op in enumerate(node.ops):
-            self.pair(node, position, op, args[position], args[position + 1])
-        if len(self.problems) > before:
-            return self.unknown(node)
-        if args[0].type.kind == NUMBER:
-            aligned = numbers.align(args, self.tell, self.words)
-            if aligned is None:
-                return self.unknown(node)
-            args = aligned
-        type_ = Type(BOOL, nullable=any(arg.type.nullable for arg in args))
-        return self.made(node, "compare", type_, args, node.ops)
-
-    def pair(self, node: s.Compare, position: int, op: str, left: Checked, right: Checked) -> None:
-        """Whether two neighbours of a comparison may be compared by that sign."""
-        one, other = left.type.kind, right.type.kind
-        if one != other or one not in _EQUAL:
-            self.tell(
-                left,
-                "R326",
-                left=self.words(left),
-                right=self.words(right),
-                one=Term(one),
-                other=Term(other),
-            )
-        elif op not in {"==", "!="} and one not in _ORDERED:
-            at = s.Node(node.op_at[position], node.op_at[position] + len(op))
-            self.tell(at, "R328", op=op, kind=Term(one))
-
-    def compare_null(self, node: s.Compare, args: list[Checked]) -> Checked:
-        """`x == null` and `x != null`: the only comparisons with null, and never unknown."""
-        one, other = args[0], args[-1]
-        if len(args) > 2 or node.ops[0] not in {"==", "!="}:  # noqa: PLR2004 - a pair
-            at = s.Node(node.op_at[0], node.op_at[0] + 1)
-            self.tell(at, "R329")
-            return self.unknown(node)
-        asked = other if one.type.kind == NULL else one
-        op = "present" if node.ops[0] == "!=" else "absent"
-        return self.made(node, op, Type(BOOL), [asked])
-
-    def membership(self, node: s.Compare) -> Checked:
-        """`x in [a, b]`, `x in list`, `"part" in text`, and their opposites."""
-        asked = self.visit(node.operands[0])
-        within = node.operands[1]
-        if isinstance(within, s.Items):
-            items = [self.visit(item) for item in within.items]
-            checked = self.among(node, asked, items)
-        else:
-            checked = self.inside_value(node, asked, self.visit(within))
-        if node.ops[0] == "in" or checked.type.kind == UNKNOWN:
-            return checked
-        return self.made(node, "not", checked.type, [checked])
-
-    def among(self, node: s.Compare, asked: Checked, items: list[Checked]) -> Checked:
-        """Membership in a list that is written out."""
-        kinds = {item.type.kind for item in items} | {asked.type.kind}
-        if UNKNOWN in kinds:
-            return self.unknown(node)
-        for item in items:
-            if item.type.kind != asked.type.kind or asked.type.kind not in _EQUAL:
-                self.mixed(asked, item)
-                return self.unknown(node)
-        if asked.type.kind == NUMBER and items:
-            aligned = numbers.align((asked, *items), self.tell, self.words)
-            if aligned is None:
-                return self.unknown(node)
-            asked, *items = aligned
-        nullable = any(part.type.nullable for part in (asked, *items))
-        return self.made(node, "in", Type(BOOL, nullable), (asked, *items))
-
-    def inside_value(self, node: s.Compare, asked: Checked, whole: Checked) -> Checked:
-        """Membership in a named list, or of a text in a text."""
-        if UNKNOWN in {asked.type.kind, whole.type.kind}:
-            return self.unknown(node)
-        nullable = asked.type.nullable or whole.type.nullable
-        if whole.type.kind == TEXT and asked.type.kind == TEXT:
-            return self.made(node, "within", Type(BOOL, nullable), (asked, whole))
-        if whole.type.kind != LIST:
-            self.wants(whole, "in", LIST)
-            return self.unknown(node)
-        if whole.type.item is not None and whole.type.item.kind != asked.type.kind:
-            self.mixed(asked, whole)
-            return self.unknown(node)
-        return self.made(node, "member", Type(BOOL, nullable), (asked, whole))
-
     def mixed(self, one: Checked, other: Checked) -> None:
         """Say that two values which belong together are of different kinds."""
         kinds = {"one": Term(one.type.kind), "other": Term(other.type.kind)}
         self.tell(other, "R335", left=self.words(one), right=self.words(other), **kinds)
 
     def choice(self, node: s.Choice) -> Checked:
+        """`a if condition else b`."""
         condition = self.condition(node.condition, "if")
         both = self.unified([self.visit(node.then), self.visit(node.other)])
         if both is None:

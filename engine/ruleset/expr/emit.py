@@ -7,69 +7,29 @@ somebody would have written by hand.
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any
 
-from engine.model.units import plain_number
 from engine.ruleset.expr.functions import FUNCTIONS
+from engine.ruleset.expr.pieces import (
+    ARITH,
+    OPPOSITE,
+    Build,
+    among,
+    comparison,
+    constant,
+    either,
+    every,
+    inside,
+    is_none,
+    load,
+    negated,
+    not_none,
+    scaled,
+)
 from engine.ruleset.expr.runtime import Tools, runner
 from engine.ruleset.expr.tree import Checked
 from engine.ruleset.expr.types import BOOL, Type
-
-_COMPARE: Mapping[str, type[ast.cmpop]] = {
-    "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE, "==": ast.Eq, "!=": ast.NotEq,
-}  # fmt: skip
-_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
-_ARITH: Mapping[str, type[ast.operator]] = {
-    "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "%": ast.Mod,
-}  # fmt: skip
-Build = Callable[[Sequence[ast.expr]], ast.expr]
-
-
-def load(name: str) -> ast.expr:
-    """Read a variable."""
-    return ast.Name(name, ast.Load())
-
-
-def constant(value: Any) -> ast.expr:
-    """A constant."""
-    return ast.Constant(plain_number(value) if isinstance(value, Fraction) else value)
-
-
-def is_none(value: ast.expr) -> ast.expr:
-    """`value is None`."""
-    return ast.Compare(value, [ast.Is()], [ast.Constant(None)])
-
-
-def not_none(value: ast.expr) -> ast.expr:
-    """`value is not None`."""
-    return ast.Compare(value, [ast.IsNot()], [ast.Constant(None)])
-
-
-def every(parts: Sequence[ast.expr]) -> ast.expr:
-    """`a and b and c`; true if there are none."""
-    return _joined(ast.And(), parts, empty=True)
-
-
-def either(parts: Sequence[ast.expr]) -> ast.expr:
-    """`a or b or c`; false if there are none."""
-    return _joined(ast.Or(), parts, empty=False)
-
-
-def _joined(op: ast.boolop, parts: Sequence[ast.expr], *, empty: bool) -> ast.expr:
-    flat: list[ast.expr] = []
-    for part in parts:
-        same = isinstance(part, ast.BoolOp) and type(part.op) is type(op)
-        flat.extend(part.values if same and isinstance(part, ast.BoolOp) else [part])
-    if not flat:
-        return ast.Constant(empty)
-    return flat[0] if len(flat) == 1 else ast.BoolOp(op, flat)
-
-
-def negated(value: ast.expr) -> ast.expr:
-    """`not value`."""
-    return ast.UnaryOp(ast.Not(), value)
 
 
 class Emitter:
@@ -183,18 +143,18 @@ class Emitter:
                 return self.propagated(
                     args,
                     lambda ready: ast.Call(
-                        ast.Attribute(ready[0], "get", ast.Load()), [ast.Constant(node.value)], []
+                        ast.Attribute(ready[0], "get", ast.Load()), [constant(node.value)], []
                     ),
                 )
             case "list":
-                return ast.Constant(tuple(arg.value for arg in args))
+                return constant(tuple(arg.value for arg in args))
             case "arith":
-                sign = _ARITH[str(node.value)]()
+                sign = ARITH[str(node.value)]()
                 return self.propagated(args, lambda ready: ast.BinOp(ready[0], sign, ready[1]))
             case "neg":
                 return self.propagated(args, lambda ready: ast.UnaryOp(ast.USub(), ready[0]))
             case "scale" if isinstance(node.value, Fraction):
-                return self.propagated(args, lambda ready: _scaled(ready[0], node.value))
+                return self.propagated(args, lambda ready: scaled(ready[0], node.value))
             case "choice":
                 return ast.IfExp(self.truth(args[0]), self.value(args[1]), self.value(args[2]))
             case "call" if node.value == "coalesce":
@@ -244,7 +204,7 @@ class Emitter:
             case "not":
                 return self.propagated(node.args, lambda ready: negated(ready[0]))
             case "compare" if len(node.args) == 2 and isinstance(node.value, tuple):  # noqa: PLR2004
-                return self.propagated(node.args, _comparison(node.value))
+                return self.propagated(node.args, comparison(node.value))
             case "compare":
                 binds, again = self.all_bound(node.args)
                 nulls = [
@@ -259,10 +219,10 @@ class Emitter:
             case "in":
                 inner, binds = self.spelled_in(node)
                 if inner is None:
-                    return self.propagated(node.args[:1], lambda ready: _among(ready[0], node))
+                    return self.propagated(node.args[:1], lambda ready: among(ready[0], node))
                 return ast.IfExp(binds, self.value(inner), ast.Constant(None))
             case _:
-                return self.propagated(node.args, _inside)
+                return self.propagated(node.args, inside)
 
     def kleene(self, op: str, args: Sequence[Checked]) -> ast.expr:
         """`and` and `or` over three values; later parts are asked only if they can matter."""
@@ -303,10 +263,10 @@ class Emitter:
             case "in":
                 inner, binds = self.spelled_in(node)
                 if inner is None:
-                    return _among(self.value(args[0]), node)
+                    return among(self.value(args[0]), node)
                 return every([binds, self.truth(inner)])
             case "within" | "member":
-                return self.known(args, _inside)
+                return self.known(args, inside)
             case "call" if node.value != "coalesce":
                 needed, build = self.call(node)
                 return self.known(needed, build)
@@ -331,7 +291,7 @@ class Emitter:
             case "choice":
                 return ast.IfExp(self.truth(args[0]), self.falsity(args[1]), self.falsity(args[2]))
             case "compare" if len(args) == 2 and isinstance(node.value, tuple):  # noqa: PLR2004
-                opposite = _OPPOSITE[node.value[0]]
+                opposite = OPPOSITE[node.value[0]]
                 return self.compared(Checked("compare", node.type, args, (opposite,)))
             case "compare" if node.type.nullable:
                 binds, again = self.all_bound(args)
@@ -339,7 +299,7 @@ class Emitter:
             case "in":
                 inner, binds = self.spelled_in(node)
                 if inner is None:
-                    return self.known(args[:1], lambda ready: _among(ready[0], node, ast.NotIn()))
+                    return self.known(args[:1], lambda ready: among(ready[0], node, ast.NotIn()))
                 return every([binds, self.falsity(inner)])
         if not node.type.nullable:
             return negated(self.truth(node))
@@ -348,7 +308,7 @@ class Emitter:
             if not FUNCTIONS[str(node.value)].nullable:
                 return self.known(needed, lambda ready: negated(build(ready)))
         elif node.op in {"within", "member"}:
-            return self.known(args, lambda ready: negated(_inside(ready)))
+            return self.known(args, lambda ready: negated(inside(ready)))
         return ast.Compare(self.value(node), [ast.Is()], [ast.Constant(False)])
 
     def compared(self, node: Checked) -> ast.expr:
@@ -358,8 +318,8 @@ class Emitter:
         args = node.args
         nullable = [arg for arg in args if arg.type.nullable]
         if ops == ("==",) and len(nullable) == 1:
-            return _comparison(ops)([self.value(arg) for arg in args])
-        return self.known(args, _comparison(ops))
+            return comparison(ops)([self.value(arg) for arg in args])
+        return self.known(args, comparison(ops))
 
     def all_bound(self, args: Sequence[Checked]) -> tuple[ast.expr, list[ast.expr]]:
         """A true expression that binds every argument, and how to read each afterwards."""
@@ -377,7 +337,7 @@ class Emitter:
                 for part, arg in zip(again[both], node.args[both], strict=True)
                 if arg.type.nullable
             ]
-            pairs.append(every([*nulls, _comparison((_OPPOSITE[op],))(again[both])]))
+            pairs.append(every([*nulls, comparison((OPPOSITE[op],))(again[both])]))
         return either(pairs)
 
     def spelled_in(self, node: Checked) -> tuple[Checked | None, ast.expr]:
@@ -413,28 +373,3 @@ def _reads(node: Checked) -> Iterator[str]:
         yield from (f"event {name}" for name in node.value[1:])
     for arg in node.args:
         yield from _reads(arg)
-
-
-def _scaled(value: ast.expr, factor: object) -> ast.expr:
-    """A number times an exact factor; by division where that is the exact one."""
-    assert isinstance(factor, Fraction)  # noqa: S101 - by construction
-    if factor.denominator == 1 or factor.numerator != 1:
-        return ast.BinOp(value, ast.Mult(), constant(factor))
-    return ast.BinOp(value, ast.Div(), ast.Constant(factor.denominator))
-
-
-def _comparison(ops: tuple[str, ...]) -> Build:
-    """Builds the comparison of arguments that are not null."""
-    return lambda ready: ast.Compare(ready[0], [_COMPARE[op]() for op in ops], list(ready[1:]))
-
-
-def _inside(ready: Sequence[ast.expr]) -> ast.expr:
-    """`a in b`."""
-    return ast.Compare(ready[0], [ast.In()], [ready[1]])
-
-
-def _among(value: ast.expr, node: Checked, op: ast.cmpop | None = None) -> ast.expr:
-    """Whether a value is one of the constants of a list."""
-    items = [item.value for item in node.args[1:]]
-    plain = frozenset(plain_number(i) if isinstance(i, Fraction) else i for i in items)
-    return ast.Compare(value, [op or ast.In()], [ast.Constant(plain)])

@@ -70,7 +70,7 @@ def _disagree(node: Checked, first: Checked, tell: Told, words: Words) -> None:
     unit, target = node.type.unit, first.type.unit
     if target is None and unit is not None:
         if first.op == "const":
-            tell(first, "R401", **_advice(first, unit), other=words(node))
+            tell(first, "R401", "", **_advice(first, unit), other=words(node))
         elif node.op == "const":
             number = written(Fraction(str(node.value)), None)
             tell(node, "R342", name=words(first), text=words(node), number=number)
@@ -78,7 +78,7 @@ def _disagree(node: Checked, first: Checked, tell: Told, words: Words) -> None:
             tell(node, "R343", name=words(first), other=words(node), unit=unit)
     elif unit is None and target is not None:
         if node.op == "const":
-            tell(node, "R401", **_advice(node, target), other=words(first))
+            tell(node, "R401", "", **_advice(node, target), other=words(first))
         else:
             tell(node, "R343", name=words(node), other=words(first), unit=target)
     elif first.type.measures == "length" and unit == "min" and words(node).endswith("m"):
@@ -94,7 +94,7 @@ def _disagree(node: Checked, first: Checked, tell: Told, words: Words) -> None:
         )
 
 
-def _advice(number: Checked, unit: str) -> dict[str, object]:
+def _advice(number: Checked, unit: str) -> dict[str, str]:
     """What to write in place of a bare number: the same number with the unit."""
     value = Fraction(str(number.value))
     shown = "min" if unit == "ms" else unit
@@ -128,7 +128,7 @@ def quotient(left: Checked, right: Checked) -> tuple[Checked, Checked, str | Non
         assert unit is not None  # noqa: S101 - it measures something
         assert right.type.unit is not None  # noqa: S101
         return left, scaled(right, scale(right.type.unit, unit), unit), None, Fraction(1)
-    left, right = left, as_ratio(right)
+    right = as_ratio(right)
     if right.type.unit is None:
         return left, right, left.type.unit, Fraction(1)
     for (one, other), (whole, factor) in PRODUCTS.items():

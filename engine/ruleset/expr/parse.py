@@ -3,7 +3,7 @@
 From weakest to strongest: `a if c else b`, `or`, `and`, `not`, comparisons, `+ -`, `* / %`, `-x`.
 """
 
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from engine.errors import Location, Problem
 from engine.model.units import Quantity
@@ -71,17 +71,17 @@ class _Parser:
     def demand(self, text: str) -> Token:
         token = self.take(text)
         if token is None:
-            raise self.unexpected(f"'{text}'")
+            self.fail(f"'{text}'")
         return token
 
-    def unexpected(self, expected: str) -> Refused:
-        """A refusal at the next token that says what should stand there."""
+    def fail(self, expected: str) -> NoReturn:
+        """Refuse the next token and say what should stand there."""
         token = self.token
         if token.kind == "end":
             if not self.reader.text.strip():
-                return self.reader.refuse(0, "R309")
-            return self.reader.refuse(token.start, "R311", expected=Term(expected))
-        return self.reader.refuse(
+                raise self.reader.refuse(0, "R309")
+            raise self.reader.refuse(token.start, "R311", expected=Term(expected))
+        raise self.reader.refuse(
             token.start, "R301", expected=Term(expected), found=token.text[:40]
         )
 
@@ -102,7 +102,7 @@ class _Parser:
         """The whole text as one expression."""
         root = self.expression()
         if self.token.kind != "end":
-            raise self.unexpected("operator")
+            self.fail("operator")
         return root
 
     def expression(self) -> Node:
@@ -220,7 +220,7 @@ class _Parser:
         if token.kind == "word" and token.text in _CONSTANTS:
             self.next += 1
             return self.grown(Constant(token.start, token.end, _CONSTANTS[token.text]))
-        raise self.unexpected("value")
+        return self.fail("value")
 
     def sequence(self, closing: str) -> tuple[Node, ...]:
         """Expressions between commas up to the closing bracket; a last comma is allowed."""
@@ -229,7 +229,7 @@ class _Parser:
             items.append(self.expression())
             if not self.take(","):
                 if not self.take(closing):
-                    raise self.unexpected(f"',' or '{closing}'")
+                    self.fail(f"',' or '{closing}'")
                 break
         return tuple(items)
 
@@ -245,7 +245,7 @@ class _Parser:
         while self.take("."):
             part = self.token
             if part.kind not in {"name", "word"}:
-                raise self.unexpected("name")
+                self.fail("name")
             self.next += 1
             parts.append(part.text)
             end = part.end

@@ -39,7 +39,7 @@ class Token(NamedTuple):
     value: str | Quantity | None = None
 
 
-class Refused(Exception):  # noqa: N818 - stops the reading of one expression
+class Refused(Exception):
     """Reading stopped: the text is not an expression of ours."""
 
     def __init__(self, problem: Problem) -> None:

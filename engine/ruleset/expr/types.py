@@ -1,4 +1,4 @@
-"""What an expression can be about: kinds with their unit and nullability, and the names in reach."""
+"""What an expression can be about: kinds, units and nullability, and the names in reach."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +8,8 @@ from engine.model.unit_table import UNITS
 
 NUMBER, TEXT, BOOL, TIME = "number", "text", "bool", "time"
 POSITION, RECORD, LIST, NULL = "position", "record", "list", "null"
+UNKNOWN = "?"
+"""Kind of a part that was already reported, so that nothing more is said about it."""
 
 
 @dataclass(frozen=True, slots=True)
