@@ -6,17 +6,18 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from engine.edge.cli.exits import Exit
-from engine.edge.cli.helptext import VERBS_COLUMN, HelpedCommand, page, table
+from engine.edge.cli.helptext import overview, page
 from engine.edge.cli.voice import Voice, language, speak_as, voice
 from engine.errors import DeclarationError, EnvironmentUnusable, StateError
 
@@ -33,6 +34,9 @@ VERBS: Mapping[str, str] = {
     "version": "about",
 }
 """Each verb and the file that holds it; a file is read only when one of its verbs is used."""
+
+PASSING = {"simulate"}
+"""Verbs that hand options they do not know to someone else."""
 
 _PASSING = {"allow_extra_args": True, "ignore_unknown_options": True}
 _USAGE: tuple[type[Exception], ...] = typer.BadParameter.__mro__[1:3]  # UsageError, ClickException
@@ -56,20 +60,33 @@ class Verbs(TyperGroup):
         if cmd_name not in VERBS:
             return None
         if cmd_name not in self.commands:
-            module = import_module(f"engine.edge.cli.{VERBS[cmd_name]}")
+            settings = _PASSING if cmd_name in PASSING else {}
             single = _app()
-            settings = _PASSING if cmd_name in getattr(module, "PASSES_ON", ()) else {}
-            mark = single.command(cmd_name, cls=HelpedCommand, context_settings=settings)
-            mark(module.COMMANDS[cmd_name])
+            single.command(cmd_name, cls=Verb, context_settings=settings)(_function(cmd_name))
             self.commands[cmd_name] = typer.main.get_command(single)
         return self.commands[cmd_name]
 
     def get_help(self, ctx: Any) -> str:
         """What the command is, its verbs and its options."""
-        speak = voice().say
-        verbs = table(((name, speak(f"help-{name}")) for name in VERBS), VERBS_COLUMN)
-        first, rest = page(self, ctx).split("\n\n" + speak("help-options"), 1)
-        return "\n".join([first, "", speak("help-verbs"), *verbs, "", speak("help-options") + rest])
+        del ctx
+        return overview(VERBS)
+
+
+class Verb(TyperCommand):
+    """One verb; its help comes from the catalogue."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The whole help page."""
+        del ctx
+        name = self.name or ""
+        return page(name, _function(name))
+
+
+def _function(verb: str) -> Callable[..., Any]:
+    """The function of a verb, read from its file."""
+    commands: Mapping[str, Callable[..., Any]]
+    commands = import_module(f"engine.edge.cli.{VERBS[verb]}").COMMANDS
+    return commands[verb]
 
 
 def _app(**options: Any) -> typer.Typer:
@@ -86,8 +103,8 @@ def build() -> Any:
     app = _app(cls=Verbs, name="forewarn", complete=True)
 
     @app.callback()
-    def forewarn(lang: str = typer.Option(None, metavar="zh|en")) -> None:
-        """Take the options that stand before the verb."""
+    def forewarn() -> None:
+        """Hold the verbs; reading even one option here would cost a fifth of a second."""
 
     command = typer.main.get_command(app)
     command.name = "forewarn"
@@ -107,6 +124,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(words: list[str]) -> int:
+    words = _from_verb(words)
+    if not words:
+        voice().line(overview(VERBS))
+        return Exit.USAGE
+    if words[0] in VERBS and "--help" in words[1:]:
+        voice().line(page(words[0], _function(words[0])))
+        return Exit.FINE
     try:
         answer = build().main(words, prog_name="forewarn", standalone_mode=False)
         return int(answer) if isinstance(answer, int) else Exit.FINE
@@ -132,6 +156,13 @@ def _guarded(words: list[str]) -> int:
         return _bug(words)
 
 
+def _from_verb(words: list[str]) -> list[str]:
+    """The words without a `--lang` before the verb, which has been heard already."""
+    if words[:1] == ["--lang"]:
+        return words[2:]
+    return words[1:] if words and words[0].startswith("--lang=") else words
+
+
 def _unusable(name: str, error: Exception, code: Exit) -> int:
     if voice().json:
         voice().data({"error": {"code": int(code), "detail": str(error)}})
@@ -143,23 +174,18 @@ def _misused(error: Any) -> int:
     """A wrong command line: what is wrong with it, and where help is."""
     context: Any = getattr(error, "ctx", None)
     kind = type(error).__name__
-    if kind == "NoArgsIsHelpError":
-        voice().line(context.get_help())
-        return Exit.USAGE
     names = {
         "option": getattr(error, "option_name", ""),
         "parameter": _parameter(error),
         "message": error.format_message(),
     }
-    known = {"NoSuchOption", "MissingParameter", "BadOptionUsage"}
+    known = {"NoSuchOption", "MissingParameter", "BadOptionUsage", "BadParameter"}
     sentence = voice().say(f"cli-usage-{kind}" if kind in known else "cli-usage-other", **names)
     wanted = getattr(error, "message", "").split("'")
     if kind in ("UsageError", "NoSuchCommand") and "No such command" in error.message:
         sentence = voice().say("cli-usage-verb", verb=wanted[1])
-        if "Did you mean" in error.message:
-            sentence += voice().say("cli-usage-verb-near", near=wanted[3])
-    elif "Missing command" in error.message:
-        sentence = voice().say("cli-usage-no-verb")
+        if near := get_close_matches(wanted[1], VERBS, 1):
+            sentence += voice().say("cli-usage-verb-near", near=near[0])
     if voice().json:
         voice().data({"error": {"code": int(Exit.USAGE), "detail": sentence}})
     voice().note(sentence)

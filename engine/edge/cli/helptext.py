@@ -1,18 +1,24 @@
-"""Help pages in both languages, laid out by display width so that Chinese lines up."""
+"""Help pages in both languages, laid out by display width so that Chinese lines up.
 
+They are made from the verbs' signatures, without building the parser: that alone would take a
+quarter of a second.
+"""
+
+import inspect
 import textwrap
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
 from unicodedata import east_asian_width
 
-from typer.core import TyperCommand
+from typer.models import ArgumentInfo, OptionInfo
 
 from engine.edge.cli.voice import voice
 from engine.text import catalogue
 
 WIDTH = 96
 _COLUMN = 28
-VERBS_COLUMN = 12
+_VERBS_COLUMN = 12
 _WIDE = ("W", "F")
 
 
@@ -21,28 +27,83 @@ def width(text: str) -> int:
     return sum(2 if east_asian_width(char) in _WIDE else 1 for char in text)
 
 
-class HelpedCommand(TyperCommand):
-    """A verb whose help comes from the catalogue: `help-<verb>` and `opt-<verb>-<name>`."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One argument or option of a verb, as help shows it."""
 
-    def get_help(self, ctx: Any) -> str:
-        """The whole help page."""
-        return page(self, ctx)
+    name: str
+    shown: str
+    is_option: bool
+    required: bool = False
+    many: bool = False
 
 
-def page(command: Any, ctx: Any) -> str:
-    """Usage, what the verb does, its arguments and its options."""
+def page(verb: str, function: Callable[..., Any]) -> str:
+    """Usage, what the verb does, its arguments and its options (`opt-<verb>-<name>`)."""
     speak = voice().say
-    name = command.name or ""
-    parts = [speak("help-usage", usage=_usage(command, ctx)), "", *_wrapped(speak(f"help-{name}"))]
-    if f"help-{name}-more" in catalogue():
-        parts += ["", *_wrapped(speak(f"help-{name}-more"))]
-    rows = [_row(parameter, name, ctx) for parameter in command.get_params(ctx)]
-    arguments = [(left, right) for left, right, option in rows if not option]
-    options = [(left, right) for left, right, option in rows if option]
-    for title, some in (("help-arguments", arguments), ("help-options", options)):
-        if some:
-            parts += ["", speak(title), *table(some)]
-    return "\n".join(parts)
+    parts = list(_parts(function))
+    words = [f"forewarn {verb}", speak("help-options-word")]
+    for part in parts:
+        if not part.is_option:
+            shown = part.shown if part.required else f"[{part.shown}]"
+            words.append(f"{shown}..." if part.many else shown)
+    lines = [speak("help-usage", usage=" ".join(words)), "", *_wrapped(speak(f"help-{verb}"))]
+    if f"help-{verb}-more" in catalogue():
+        lines += ["", *_wrapped(speak(f"help-{verb}-more"))]
+    arguments = [(part.shown, _about(verb, part)) for part in parts if not part.is_option]
+    options = [(part.shown, _about(verb, part)) for part in parts if part.is_option]
+    options.append(("--help", speak("opt-help")))
+    for title, rows in (("help-arguments", arguments), ("help-options", options)):
+        if rows:
+            lines += ["", speak(title), *table(rows)]
+    return "\n".join(lines)
+
+
+def overview(verbs: Iterable[str]) -> str:
+    """What the command is, its verbs and the options that stand before them."""
+    speak = voice().say
+    usage = speak("help-usage", usage=f"forewarn {speak('help-verb-word')}")
+    names = ("lang", "install-completion", "show-completion", "help")
+    shown = {"lang": "--lang zh|en"}
+    options = [(shown.get(one, f"--{one}"), speak(f"opt-{one.replace('-', '_')}")) for one in names]
+    return "\n".join(
+        [
+            usage,
+            "",
+            *_wrapped(speak("help-forewarn")),
+            "",
+            speak("help-verbs"),
+            *table(((name, speak(f"help-{name}")) for name in verbs), _VERBS_COLUMN),
+            "",
+            speak("help-options"),
+            *table(options),
+        ]
+    )
+
+
+def _parts(function: Callable[..., Any]) -> Iterator[Part]:
+    """Arguments and options in the order of the signature."""
+    hints = get_type_hints(function, include_extras=True)
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind, *notes = get_args(hints[name]) or (hints[name],)
+        about = next((note for note in notes if isinstance(note, OptionInfo | ArgumentInfo)), None)
+        if about is None:
+            continue
+        metavar = str(about.metavar or name.upper())
+        needed = parameter.default is inspect.Parameter.empty
+        if isinstance(about, ArgumentInfo):
+            yield Part(name, metavar, is_option=False, required=needed, many="list" in str(kind))
+            continue
+        names = ", ".join(str(one) for one in (about.default, *(about.param_decls or ())) if one)
+        shown = names if kind is bool else f"{names} {metavar}"
+        yield Part(name, shown, is_option=True, required=needed)
+
+
+def _about(verb: str, part: Part) -> str:
+    for name in (f"opt-{verb}-{part.name}", f"opt-{part.name}"):
+        if name in catalogue():
+            return voice().say(name)
+    return ""
 
 
 def table(rows: Iterable[tuple[str, str]], column: int = _COLUMN) -> list[str]:
@@ -58,36 +119,6 @@ def table(rows: Iterable[tuple[str, str]], column: int = _COLUMN) -> list[str]:
             lines.append(f"  {left}{' ' * gap}{text[0] if text else ''}".rstrip())
             lines += [" " * (column + 2) + line for line in text[1:]]
     return lines
-
-
-def _usage(command: Any, ctx: Any) -> str:
-    words = [ctx.command_path, voice().say("help-options-word")]
-    for parameter in command.get_params(ctx):
-        if parameter.param_type_name == "argument":
-            name = _metavar(parameter)
-            shown = name if parameter.required else f"[{name}]"
-            words.append(f"{shown}..." if parameter.nargs == -1 else shown)
-    return " ".join(words)
-
-
-def _row(parameter: Any, verb: str, ctx: Any) -> tuple[str, str, bool]:
-    """What stands left and right for a parameter, and whether it is an option."""
-    del ctx
-    for key in (f"opt-{verb}-{parameter.name}", f"opt-{parameter.name}"):
-        if key in catalogue():
-            text = voice().say(key)
-            break
-    else:
-        text = ""
-    if parameter.param_type_name == "argument":
-        return _metavar(parameter), text, False
-    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
-    flag = getattr(parameter, "is_flag", False)
-    return (names if flag else f"{names} {_metavar(parameter)}"), text, True
-
-
-def _metavar(parameter: Any) -> str:
-    return str(parameter.metavar or (parameter.name or "").upper())
 
 
 def _wrapped(text: str, columns: int = WIDTH) -> list[str]:

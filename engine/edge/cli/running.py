@@ -70,6 +70,7 @@ def receive(
     secret: Annotated[str | None, typer.Option("--secret", metavar="SECRET")] = None,
     truth: Annotated[Path | None, typer.Option("--truth", metavar="FILE")] = None,
     quiet_after: Annotated[float, typer.Option("--quiet-after", metavar="SECONDS")] = 0.0,
+    rules: Packs = None,
     json: Json = False,
     lang: Lang = None,
 ) -> int:
@@ -77,7 +78,9 @@ def receive(
     from engine.edge.cli.receive import receive_alerts
 
     del json, lang
-    return receive_alerts(port, secret=secret, truth=truth, quiet_after_s=quiet_after)
+    return receive_alerts(
+        port, secret=secret, truth=truth, quiet_after_s=quiet_after, rules=rules or []
+    )
 
 
 def demo(
@@ -92,9 +95,6 @@ def demo(
     del json, lang
     return show(seed=seed, keep=keep)
 
-
-PASSES_ON = {"simulate"}
-"""Verbs that hand options they do not know to someone else."""
 
 COMMANDS: Mapping[str, Callable[..., Any]] = {
     "replay": replay,

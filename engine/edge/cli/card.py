@@ -1,0 +1,132 @@
+"""An alert as the person on duty wants to read it: what, where, how long, what to do, why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from engine.edge.cli.projects import find
+from engine.edge.cli.voice import voice
+from engine.model.change import Change, Transition
+from engine.model.units import format_duration
+from engine.ruleset.spec import Playbook
+from simulators.to_files import read_truth
+from simulators.truth import compare
+
+_ZONE = ZoneInfo("Asia/Shanghai")
+_COLOURS = {"blue": "blue", "yellow": "yellow", "orange": "orange", "red": "red"}
+_MOST_VALUES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Lays alerts out; knows the playbooks, which alerts only name."""
+
+    playbooks: Mapping[str, Playbook]
+
+    @classmethod
+    def reading(cls, rules: Sequence[Path]) -> "Card":
+        """Cards with the playbooks of these packs, or of those that come along."""
+        project = find(rules).project
+        return cls({} if project is None else project.playbooks)
+
+    def text(self, change: Change) -> str:
+        """One alert as several lines; later changes of the same alert are one line."""
+        speak, lang = voice(), voice().lang
+        level = speak.say(f"severity-{change.severity}")
+        title = _words(change.title, lang) or change.rule
+        head = speak.say(
+            f"card-{change.transition}", level=level, title=title, at=_clock(change.at_ms)
+        )
+        head = speak.colour(head, _COLOURS.get(change.severity, "blue"))
+        summary = _words(change.summary, lang)
+        if change.transition is not Transition.FIRED:
+            return f"{head}  {summary or change.key}"
+        lines = [head, f"  {summary}" if summary else f"  {change.key}"]
+        for name, text in self._facts(change, lang):
+            lines.append(speak.say("card-fact", name=speak.say(f"card-{name}"), text=text))
+        return "\n".join(lines)
+
+    def _facts(self, change: Change, lang: str) -> list[tuple[str, str]]:
+        held = speak_since(change, lang)
+        playbook = self.playbooks.get(change.playbook)
+        checks = [_words(check, lang) for check in playbook.check] if playbook else []
+        comma = "；" if lang == "zh" else "; "
+        numbered = comma.join(f"{number}. {text}" for number, text in enumerate(checks, 1))
+        facts = [
+            ("where", _place(change)),
+            ("since", held),
+            ("do", numbered),
+            ("units", comma.join(playbook.units) if playbook else ""),
+            ("basis", comma.join(_basis(ground, lang) for ground in change.basis)),
+            ("evidence", _evidence(change.evidence)),
+        ]
+        return [(name, text) for name, text in facts if text]
+
+
+def speak_since(change: Change, lang: str) -> str:
+    """Since when, and for how long by now."""
+    held = format_duration(change.held_ms, lang)
+    return voice().say("card-held", since=_clock(change.since_ms), held=held)
+
+
+def closing_line(changes: Sequence[Change], repeats: int, refused: int, truth: Path | None) -> str:
+    """The count at the end: alerts, and how they compare with what really happened."""
+    speak = voice()
+    fired = sum(change.transition is Transition.FIRED for change in changes)
+    line = speak.say("receive-total", alerts=fired, changes=len(changes), repeats=repeats)
+    if refused:
+        line += speak.say("receive-refused", refused=refused)
+    if truth is not None:
+        scored = score(changes, truth)
+        line += speak.say("receive-truth", **scored)
+    return line
+
+
+def score(changes: Sequence[Change], truth: Path, tolerance_ms: int = 0) -> dict[str, Any]:
+    """Alerts held against the truth of a simulated world: found, hits, recall, false."""
+    plain = [msgspec.to_builtins(change) for change in changes]
+    report = compare(read_truth(truth), plain, tolerance_ms)
+    hits = sum(one.hits for one in report.scores.values())
+    found = sum(one.found for one in report.scores.values())
+    return {
+        "hits": hits,
+        "found": found,
+        "recall": f"{found / hits:.3f}" if hits else "1.000",
+        "false": sum(one.false for one in report.scores.values()),
+        "wrong": sum(len(one.wrong) for one in report.scores.values()),
+    }
+
+
+def _words(words: Mapping[str, str], lang: str) -> str:
+    return words.get(lang) or next(iter(words.values()), "")
+
+
+def _clock(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(_ZONE):%Y-%m-%d %H:%M:%S}"
+
+
+def _place(change: Change) -> str:
+    point = "" if change.lon is None or change.lat is None else f"{change.lon:.5f},{change.lat:.5f}"
+    return " ".join(part for part in (change.place or "", point and f"({point})") if part)
+
+
+def _basis(ground: Mapping[str, str], lang: str) -> str:
+    article = ground.get("article", "")
+    if not article:
+        return ground.get("title", "")
+    return (
+        voice().say("card-article", title=ground.get("title", ""), article=article) if lang else ""
+    )
+
+
+def _evidence(evidence: Mapping[str, Any]) -> str:
+    """The values that decided, as the rule names them."""
+    values = [f"{one['text']} = {one['value']}" for one in evidence.get("values", [])]
+    start = evidence.get("start") or {}
+    values += [f"{name} = {value}" for name, value in start.items() if value is not None]
+    return "; ".join(values[:_MOST_VALUES])
