@@ -14,6 +14,7 @@ from engine.ports import SinkContext
 from engine.text import say
 
 _TAIL = 1 << 20
+_DISK = "disk"
 
 
 class Options(BaseModel):
@@ -71,7 +72,7 @@ class JsonlSink:
         try:
             await asyncio.to_thread(self._append, body)
         except OSError as error:
-            raise Retryable("disk", error.strerror or str(error)) from error
+            raise Retryable(_DISK, error.strerror or str(error)) from error
         self._last = delivery_id
 
     async def close(self) -> None:

@@ -170,9 +170,7 @@ class FileSource:
         await asyncio.to_thread(held.sort)
         for cut in range(start, len(held), self.options.batch):
             part = held[cut : cut + self.options.batch]
-            yield [
-                record._replace(offset=place) for place, (_, _, record) in enumerate(part, cut)
-            ]
+            yield [record._replace(offset=place) for place, (_, _, record) in enumerate(part, cut)]
 
     async def _look(self) -> None:
         """Learn which files there are; new ones come behind those already known."""
@@ -277,9 +275,7 @@ class _Pace:
         cuts.append(len(records))
         return [records[a:b] for a, b in pairwise(cuts) if b > a]
 
-    def wait_s(
-        self, records: Sequence[Record], time_of: Callable[[bytes], int | None]
-    ) -> float:
+    def wait_s(self, records: Sequence[Record], time_of: Callable[[bytes], int | None]) -> float:
         """How long the first record of a slice must still wait."""
         at = next((t for t in map(time_of, (r.value for r in records)) if t is not None), None)
         if at is None:
@@ -293,9 +289,11 @@ class _Pace:
 def _matching(folder: Path, pattern: str) -> list[str]:
     """Files that match, by name, as they are known relative to the folder."""
     wanted = Path(pattern)
-    root, rest = (Path(wanted.anchor), wanted.relative_to(wanted.anchor)) if (
-        wanted.is_absolute()
-    ) else (folder, wanted)
+    root, rest = (
+        (Path(wanted.anchor), wanted.relative_to(wanted.anchor))
+        if (wanted.is_absolute())
+        else (folder, wanted)
+    )
     if not any(mark in pattern for mark in "*?["):
         return [pattern] if (root / rest).is_file() else []
     found = (path for path in root.glob(str(rest)) if path.is_file())

@@ -32,6 +32,4 @@ def unknown_sinks(
 ) -> tuple[tuple[RouteSpec, str], ...]:
     """Routes that name a sink which the settings do not declare, with that name."""
     declared = frozenset(sinks)
-    return tuple(
-        (route, sink) for route in routes for sink in route.sinks if sink not in declared
-    )
+    return tuple((route, sink) for route in routes for sink in route.sinks if sink not in declared)

@@ -112,6 +112,4 @@ class Metrics:
     def _histogram(
         self, name: str, help_: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
-        return Histogram(
-            f"forewarn_{name}", help_, labels, buckets=buckets, registry=self.registry
-        )
+        return Histogram(f"forewarn_{name}", help_, labels, buckets=buckets, registry=self.registry)

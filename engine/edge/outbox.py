@@ -168,17 +168,21 @@ class Senders:
         """Names of the sinks that keep failing."""
         return [name for name, sender in self._senders.items() if sender.is_troubled]
 
+    def states(self) -> dict[str, bool]:
+        """For each sink, whether it keeps failing."""
+        return {name: sender.is_troubled for name, sender in self._senders.items()}
+
     async def start(self) -> None:
         """Open the sinks and start delivering what is still due from before."""
         for name, sender in self._senders.items():
             await sender.sink.open()
             self._tasks.append(asyncio.create_task(sender.run(), name=f"sender-{name}"))
 
-    async def drained(self, within_s: float) -> dict[str, int]:
+    async def drained(self, within_s: float, stop: asyncio.Event) -> dict[str, int]:
         """Wait until nothing is due any more; answers what is left, by sink, when time is up."""
         until = time.monotonic() + within_s
         while left := await self._left():
-            if time.monotonic() >= until:
+            if stop.is_set() or time.monotonic() >= until:
                 return left
             await asyncio.sleep(0.02)
         return {}

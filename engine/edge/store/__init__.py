@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from engine.edge.store import apply, inbox, keep, outbox
@@ -87,12 +88,29 @@ class Store:
         """Call `listener` on the loop after every write that is on disk."""
         self._listeners.append(listener)
 
-    async def apply(self, outcomes: Mapping[Place, Outcome], ticks: Sequence[Tick] = ()) -> Stored:
-        """Keep a batch whole: ticks, state, positions, alerts, outbox rows, dead letters."""
+    async def apply(
+        self,
+        outcomes: Mapping[Place, Outcome],
+        ticks: Sequence[Tick] = (),
+        reach: Mapping[SourceId, int] = MappingProxyType({}),
+    ) -> Stored:
+        """Keep a batch whole: ticks, state, positions, alerts, outbox rows, dead letters.
+
+        Args:
+            outcomes: What each partition of a key space did.
+            ticks: The quiet times that were acted on.
+            reach: Newest event time (UTC ms) of each stream.
+
+        """
         now_ms = self._now_ms()
         return await self._tell(
-            lambda link: apply.write_outcomes(link, outcomes, ticks, self._route, now_ms)
+            lambda link: apply.write_outcomes(link, outcomes, ticks, reach, self._route, now_ms)
         )
+
+    async def reach(self) -> dict[SourceId, int]:
+        """Newest event time (UTC ms) that each stream came to."""
+        rows = await self.run(lambda link: link.execute("SELECT * FROM reach").fetchall())
+        return {SourceId(feed, partition): newest for feed, partition, newest in rows}
 
     async def accept(
         self,
@@ -281,9 +299,7 @@ def _saved(link: sqlite3.Connection) -> dict[Place, Saved]:
         (space, partition): value
         for space, partition, value in link.execute("SELECT space, partition, value FROM meta")
     }
-    return {
-        place: Saved(metas.get(place), rows.get(place, [])) for place in {*rows, *metas}
-    }
+    return {place: Saved(metas.get(place), rows.get(place, [])) for place in {*rows, *metas}}
 
 
 def _files(link: sqlite3.Connection, source: str) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.edge.store import outbox
 from engine.model.change import Change
-from engine.ports import Outcome, Position, Rejected, Trouble, Write
+from engine.ports import Outcome, Position, Rejected, SourceId, Trouble, Write
 
 Route = Callable[[Change], Sequence[str]]
 """Names of the sinks that must hear of a change; none for shadow rules."""
@@ -52,11 +52,16 @@ def write_outcomes(
     link: sqlite3.Connection,
     outcomes: Mapping[Place, Outcome],
     ticks: Sequence[Tick],
+    reach: Mapping[SourceId, int],
     route: Route,
     now_ms: int,
 ) -> Stored:
     """Keep everything that a batch did. The caller's transaction makes it all or nothing."""
     stored = Stored()
+    link.executemany(
+        "INSERT OR REPLACE INTO reach VALUES (?, ?, ?)",
+        [(*stream, newest_ms) for stream, newest_ms in reach.items()],
+    )
     for tick in ticks:
         link.execute(
             "INSERT INTO ticks (kind, space, feed, partition, elapsed_ms, written_ms)"

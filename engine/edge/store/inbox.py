@@ -11,9 +11,7 @@ def log_of(feed: str) -> str:
     return f"inbox/{feed}"
 
 
-def put(
-    link: sqlite3.Connection, feed: str, values: Sequence[bytes], arrived_ms: int
-) -> None:
+def put(link: sqlite3.Connection, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
     """Keep records in the order they came."""
     link.executemany(
         "INSERT INTO inbox (feed, value, arrived_ms) VALUES (?, ?, ?)",

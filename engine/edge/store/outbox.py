@@ -60,9 +60,7 @@ def mark_sent(link: sqlite3.Connection, row: int, now_ms: int) -> None:
     )
 
 
-def mark_retry(
-    link: sqlite3.Connection, row: int, due_ms: int, reason: str, detail: str
-) -> None:
+def mark_retry(link: sqlite3.Connection, row: int, due_ms: int, reason: str, detail: str) -> None:
     """Note that a delivery failed for now, and when it (and its episode with it) is due again."""
     link.execute(
         "UPDATE outbox SET attempts = attempts + 1, reason = ?, detail = ?"
@@ -77,9 +75,7 @@ def mark_retry(
     )
 
 
-def mark_dead(
-    link: sqlite3.Connection, row: int, now_ms: int, reason: str, detail: str
-) -> None:
+def mark_dead(link: sqlite3.Connection, row: int, now_ms: int, reason: str, detail: str) -> None:
     """Give a delivery up, with the reason; `revive` brings it back."""
     link.execute(
         "UPDATE outbox SET phase = 'dead', attempts = attempts + 1, done_ms = ?, reason = ?,"

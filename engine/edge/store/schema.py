@@ -29,6 +29,10 @@ CREATE TABLE positions (
   committed INTEGER NOT NULL, frontier INTEGER NOT NULL, before_ms INTEGER NOT NULL,
   PRIMARY KEY (origin, partition, log)
 ) WITHOUT ROWID;
+CREATE TABLE reach (
+  feed TEXT NOT NULL, partition INTEGER NOT NULL, newest_ms INTEGER NOT NULL,
+  PRIMARY KEY (feed, partition)
+) WITHOUT ROWID;
 CREATE TABLE files (
   source TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,
   PRIMARY KEY (source, number), UNIQUE (source, name)
@@ -102,9 +106,7 @@ def connect(path: Path, lang: str) -> sqlite3.Connection:
             link.close()
             raise
     except sqlite3.Error as error:
-        raise EnvironmentUnusable(
-            say("store-unusable", lang, path=path, why=str(error))
-        ) from error
+        raise EnvironmentUnusable(say("store-unusable", lang, path=path, why=str(error))) from error
     return link
 
 

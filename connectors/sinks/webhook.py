@@ -1,0 +1,120 @@
+"""Alerts as signed webhooks (Standard Webhooks): one POST a transition, safe to repeat."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from standardwebhooks.webhooks import Webhook
+
+from connectors.client import Client
+from engine.errors import EnvironmentUnusable
+from engine.ports import SinkContext
+from engine.text import say
+
+
+class Options(BaseModel):
+    """What may be declared about a webhook.
+
+    Attributes:
+        url: Where to post; `https`, or `http` inside a trusted network.
+        secret: Signing secret, base64, with or without `whsec_`; or `secret_file`. Without one
+            nothing is signed.
+        token: Sent as `Authorization: Bearer`; or `token_file`.
+        timeout_s: Longest wait for an answer.
+        parallel: Most requests at once; a crash repeats at most so many.
+
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["webhook"] = "webhook"
+    url: str
+    secret: SecretStr | None = None
+    secret_file: str | None = None
+    token: SecretStr | None = None
+    token_file: str | None = None
+    timeout_s: float = Field(default=10.0, gt=0, le=300)
+    parallel: int = Field(default=8, ge=1, le=256)
+    lang: str = "en"
+
+    @field_validator("url")
+    @classmethod
+    def _is_web(cls, url: str) -> str:
+        if not url.startswith(("https://", "http://")):
+            message = "a webhook's url starts with https:// or http://"
+            raise ValueError(message)
+        return url
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> "Options":
+        for name in ("secret", "token"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                message = f"give {name} or {name}_file, not both"
+                raise ValueError(message)
+        return self
+
+
+def build(name: str, options: Options, context: SinkContext) -> "WebhookSink":
+    """A sink that posts to the declared address."""
+    return WebhookSink(name, options, Path(context.folder))
+
+
+class WebhookSink:
+    """Posts alerts. The body is the encoded change; the delivery id is the message id."""
+
+    def __init__(self, name: str, options: Options, folder: Path) -> None:
+        """Read the secrets and prepare; `open` makes the session.
+
+        Raises:
+            EnvironmentUnusable: a secret file cannot be read, or the secret is not base64.
+
+        """
+        self.name = name
+        self.parallel = options.parallel
+        headers = {"User-Agent": "forewarn/1", "Content-Type": "application/json"}
+        token = _secret(options.token, options.token_file, folder, options.lang)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        secret = _secret(options.secret, options.secret_file, folder, options.lang)
+        try:
+            self._signer = None if secret is None else Webhook(secret)
+        except Exception as error:
+            raise EnvironmentUnusable(say("secret-bad", options.lang, name=name)) from error
+        self._client = Client(options.url, options.timeout_s, headers, options.parallel)
+
+    async def open(self) -> None:
+        """Make the session."""
+        await self._client.open()
+
+    async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
+        """Post one delivery; returns when the peer answered that it has it."""
+        now = datetime.now(UTC)
+        headers = {
+            "webhook-id": delivery_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "Idempotency-Key": delivery_id,
+            "Forewarn-Attempt": str(attempt),
+        }
+        if self._signer is not None:
+            headers["webhook-signature"] = self._signer.sign(delivery_id, now, body.decode())
+        await self._client.post(body, headers)
+
+    async def close(self) -> None:
+        """Close the session; safe to call twice."""
+        await self._client.close()
+
+
+def _secret(value: SecretStr | None, file: str | None, folder: Path, lang: str) -> str | None:
+    if file is None:
+        return None if value is None else value.get_secret_value()
+    path = folder / file
+    try:
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnvironmentUnusable(
+            say("secret-unreadable", lang, path=path, why=str(error))
+        ) from error
+    if not text:
+        raise EnvironmentUnusable(say("secret-empty", lang, path=path))
+    return text

@@ -1,0 +1,168 @@
+"""Starts and ends an embedded daemon: store, parts, ports, signals, exit code."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from engine.edge.embedded import Embedded, Work
+from engine.edge.health import Health
+from engine.edge.metrics import Metrics
+from engine.edge.outbox import Senders
+from engine.edge.server import OpsServer
+from engine.edge.settings import Configured
+from engine.edge.store import Store
+from engine.edge.watch import Watch
+from engine.edge.wiring import (
+    Plan,
+    make_intake,
+    make_sinks,
+    make_sources,
+    plan_connectors,
+    retention,
+    retry_policy,
+    time_reader,
+)
+from engine.pipeline import Engine
+from engine.ruleset.compile import Program, compile_project
+from engine.ruleset.spec import Project
+from engine.text import say
+
+log = structlog.get_logger("daemon")
+
+
+def run_embedded(
+    configured: Configured,
+    project: Project,
+    *,
+    once: bool = False,
+    lang: str = "en",
+    started: Callable[["Ports"], None] | None = None,
+) -> int:
+    """Run the daemon in this process until it is told to stop, or with `once` to the end.
+
+    SIGTERM and SIGINT finish the batch in hand and end it.
+
+    Args:
+        configured: The settings.
+        project: The checked declarations.
+        once: End when every recording was read and its alerts were delivered.
+        lang: Language of what people read.
+        started: Called with the ports once the daemon listens.
+
+    Returns:
+        The exit code: 0 fine, 4 when with `once` deliveries are left.
+
+    Raises:
+        DeclarationError: sources, sinks or routes do not fit (exit 2).
+        EnvironmentUnusable: folder, database, file or port cannot be used (exit 4).
+        StateError: saved state does not fit the rules (exit 5).
+
+    """
+    plan = plan_connectors(configured, project, lang)
+    return asyncio.run(_run(configured, compile_project(project), plan, once, lang, started))
+
+
+class Ports:
+    """Where a started daemon listens; 0 where it does not."""
+
+    def __init__(self, intake: int, operations: int) -> None:
+        """Hold the two numbers."""
+        self.intake, self.operations = intake, operations
+
+
+async def _run(
+    configured: Configured,
+    program: Program,
+    plan: Plan,
+    once: bool,
+    lang: str,
+    started: Callable[[Ports], None] | None,
+) -> int:
+    values, folder = configured.values, configured.data_folder
+    store = Store(folder, plan.route, lang=lang, retention=retention(values.retention))
+    try:
+        metrics = Metrics()
+        store.listen(metrics.stored)
+        engine = Engine(program)
+        decoders = {name: feed.decoder for name, feed in program.feeds.items()}
+        sources = make_sources(_readable(plan, program), decoders, configured.folder, store)
+        feeds = {declared.name: declared.options.feed for declared in plan.sources}
+        work = Work(
+            spaces=engine.spaces,
+            feeds={name: space.feeds for name, space in program.spaces.items()},
+            rules={rule.spec.id: rule.spec for rule in program.rules.values()},
+            time_of={name: time_reader(decoder) for name, decoder in decoders.items()},
+            idle_after_s={
+                name: feed.spec.idle_after_ms / 1000 for name, feed in program.feeds.items()
+            },
+            sources=sources,
+            source_feeds=feeds,
+        )
+        senders = Senders(make_sinks(plan, folder), store, retry_policy(values.outbox), metrics)
+        health = Health(lambda: [say("health-sink", lang, sink=name) for name in senders.troubled])
+        daemon = Embedded(work, store, senders, metrics, health, lang)
+        watch = Watch(store, metrics, senders, _posted(plan, work))
+        server, intake = OpsServer(health, metrics, lang), None
+        try:
+            if values.metrics.port >= 0:
+                await server.start(values.metrics.host, values.metrics.port)
+            intake = make_intake(sources, configured, list(program.project.feeds), lang)
+            if intake is not None:
+                await intake.start(values.http.host, values.http.port)
+                log.info("intake", host=values.http.host, port=intake.port)
+            if started is not None:
+                started(Ports(0 if intake is None else intake.port, server.port))
+            watching = asyncio.create_task(watch.run(), name="watch")
+            with _signals(daemon.stop):
+                try:
+                    return await daemon.run(once=once, drain_s=values.outbox.drain_s)
+                finally:
+                    watching.cancel()
+                    await asyncio.gather(watching, return_exceptions=True)
+        finally:
+            if intake is not None:
+                await intake.stop()
+            await server.stop()
+    finally:
+        await store.close()
+        log.info("stopped")
+
+
+def _readable(plan: Plan, program: Program) -> Plan:
+    """The plan without sources of feeds that no rule reads; they would be read for nothing."""
+    kept = [source for source in plan.sources if source.options.feed in program.feeds]
+    for source in plan.sources:
+        if source not in kept:
+            log.warning("source-unread", source=source.name, feed=source.options.feed)
+    return Plan(kept, plan.sinks, plan.routes)
+
+
+def _posted(plan: Plan, work: Work) -> dict[str, tuple[str, ...]]:
+    """For each feed with an inbox, the key spaces that read it."""
+    feeds = [source.options.feed for source in plan.sources if source.kind == "http"]
+    return {feed: work.readers(feed) for feed in feeds if work.readers(feed)}
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` on SIGTERM and SIGINT; a second SIGINT is as hard as ever."""
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        stop()
+
+    try:
+        loop.add_signal_handler(signal.SIGTERM, stop)
+        loop.add_signal_handler(signal.SIGINT, interrupted)
+    except (NotImplementedError, RuntimeError, ValueError):
+        yield  # not in the main thread: whoever runs us stops us
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.remove_signal_handler(signal.SIGINT)

@@ -1,0 +1,252 @@
+"""The daemon without a broker: sources in, rules, one transaction a batch, sinks out.
+
+    sources --line-up--> batch --every key space that reads its feed--> outcomes + ticks
+                                                                             |
+             outbox senders <--woken by what is on disk-- store.apply: ONE transaction
+
+While one batch is being written the next is already computed; it is written only after the one
+before it is on disk. A crash therefore loses nothing: what was not written is read again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from engine.edge.health import Health
+from engine.edge.lineup import Line, Lineup, TimeOf, lineup
+from engine.edge.metrics import Metrics
+from engine.edge.outbox import Senders
+from engine.edge.quiet import Quiet
+from engine.edge.recover import PARTITION, Recovery, recover
+from engine.edge.store import Place, Store, Tick, may_pass
+from engine.ports import Batch, Core, Outcome, Source, SourceId
+from engine.ruleset.spec import RuleSpec
+
+log = structlog.get_logger("daemon")
+
+EXIT_FINE, EXIT_ENVIRONMENT = 0, 4
+_LOOK_S = 0.25
+_DISK_WAIT_S = (0.5, 1, 2, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an embedded daemon works on.
+
+    Attributes:
+        spaces: The key spaces by name; the daemon is their only driver.
+        feeds: For each key space, the feeds it reads.
+        rules: The rules by id, to judge saved state.
+        time_of: For each feed, the event time of a raw record or heartbeat.
+        idle_after_s: For each feed, after what silence a live source is idle.
+        sources: Where records come from; `source_feeds` names the feed of each.
+
+    """
+
+    spaces: Mapping[str, Core]
+    feeds: Mapping[str, Sequence[str]]
+    rules: Mapping[str, RuleSpec]
+    time_of: Mapping[str, TimeOf]
+    idle_after_s: Mapping[str, float]
+    sources: Sequence[Source]
+    source_feeds: Mapping[str, str]
+
+    def readers(self, feed: str) -> tuple[str, ...]:
+        """Names of the key spaces that read a feed."""
+        return tuple(name for name, feeds in self.feeds.items() if feed in feeds)
+
+
+@dataclass(slots=True)
+class Embedded:
+    """One run of the daemon over an open store."""
+
+    work: Work
+    store: Store
+    senders: Senders
+    metrics: Metrics
+    health: Health
+    lang: str = "en"
+    clock: Callable[[], float] = time.monotonic
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _starts: dict[tuple[str, str], int] = field(default_factory=dict)
+    _writing: "asyncio.Task[None] | None" = None
+    _newest: dict[SourceId, int] = field(default_factory=dict)
+
+    def stop(self) -> None:
+        """Finish the batch in hand and end."""
+        self._stop.set()
+
+    async def run(self, *, once: bool, drain_s: float = 60.0) -> int:
+        """Work until stopped, or with `once` until every recording has ended and was delivered.
+
+        Returns:
+            0, or 4 when with `once` a sink did not take everything in time; what is left stays in
+            the outbox for the next run.
+
+        """
+        recovery = await recover(self.store, self.work.spaces, self.work.rules, self.lang)
+        self._starts = dict(recovery.starts)
+        self._newest = await self.store.reach()
+        lines = await self._open(recovery)
+        quiet = self._watch(lines)
+        try:
+            await self.senders.start()
+            self.health.started()
+            log.info("started", sources=len(self.work.sources), rules=len(self.work.rules))
+            await self._loop(lines, quiet, once=once)
+            if self._stop.is_set():
+                log.info("stopping")
+                return EXIT_FINE
+            await self._finish()
+            return await self._drain(drain_s)
+        finally:
+            self.health.stopping()
+            await lines.close()
+            await self._written()
+            await self.senders.stop()
+
+    async def _open(self, recovery: Recovery) -> Lineup:
+        """Open the sources where their key spaces left off."""
+        for source in self.work.sources:
+            readers = self.work.readers(self.work.source_feeds[source.name])
+            await source.open(recovery.resume(readers))
+        return lineup(self.work.sources, self.work.time_of)
+
+    def _watch(self, lines: Lineup) -> Quiet:
+        """Announce every stream to the key spaces that read it, and watch when it is quiet."""
+        streams = {
+            name: [
+                stream for line in lines.lines for stream in line.source.ids if stream.feed in feeds
+            ]
+            for name, feeds in self.work.feeds.items()
+        }
+        for name, core in self.work.spaces.items():
+            for stream in streams[name]:
+                core.announce(stream)
+        live = [stream for line in lines.lines if line.source.live for stream in line.source.ids]
+        quiet = Quiet(streams, self.work.idle_after_s, frozenset(live), lines.idle)
+        quiet.begin(self.clock())
+        return quiet
+
+    async def _loop(self, lines: Lineup, quiet: Quiet, *, once: bool) -> None:
+        """Take batches as they come and make quiet time pass, until stopped or all is read."""
+        while not self._stop.is_set():
+            line = await lines.next(_LOOK_S, self._stop)
+            if line is not None:
+                batch = line.take()
+                self._note(line)
+                if batch is None:
+                    log.info("source-ended", source=line.source.name)
+                    ticks = [tick for stream in line.source.ids for tick in quiet.ended(stream)]
+                    await self._step(None, ticks)
+                else:
+                    quiet.heard(batch.source, self.clock())
+                    await self._step(batch, [])
+            if ticks := quiet.due(self.clock()):
+                await self._step(None, ticks)
+            if once and lines.all_ended:
+                return
+
+    async def _step(self, batch: Batch | None, ticks: Sequence[Tick]) -> None:
+        """Compute one batch or some ticks, and hand the outcome to the writer."""
+        begun = time.perf_counter()
+        outcomes = self._compute(batch, ticks)
+        spent = time.perf_counter() - begun
+        await self._written()
+        if not outcomes and not ticks:
+            return
+        self._writing = asyncio.create_task(self._write(outcomes, ticks, batch, spent))
+        await asyncio.sleep(0)
+
+    def _compute(self, batch: Batch | None, ticks: Sequence[Tick]) -> dict[Place, Outcome]:
+        touched: list[str] = []
+        for tick in ticks:
+            core = self.work.spaces[tick.space]
+            if tick.kind == "idle":
+                core.idle(SourceId(tick.feed, tick.partition))
+            else:
+                core.tick(tick.elapsed_ms)
+            touched.append(tick.space)
+        if batch is not None:
+            for name in self.work.readers(batch.source.feed):
+                records = batch.records
+                start = self._starts.get((name, batch.log), 0)
+                if start and records and records[0].offset < start:
+                    records = [record for record in records if record.offset >= start]
+                if records:
+                    self.work.spaces[name].ingest(batch.log, batch.source, records)
+                    touched.append(name)
+        return {
+            (name, PARTITION): self.work.spaces[name].advance() for name in dict.fromkeys(touched)
+        }
+
+    async def _write(
+        self,
+        outcomes: Mapping[Place, Outcome],
+        ticks: Sequence[Tick],
+        batch: Batch | None,
+        compute_s: float,
+    ) -> None:
+        """Put a batch on disk. A full disk is waited for; nothing is lost and nothing goes on."""
+        begun, tries, reach = time.perf_counter(), 0, dict(self._newest)
+        while True:
+            try:
+                await self.store.apply(outcomes, ticks, reach)
+                break
+            except Exception as error:
+                if not may_pass(error) or self._stop.is_set():
+                    raise
+                wait_s = _DISK_WAIT_S[min(tries, len(_DISK_WAIT_S) - 1)]
+                tries += 1
+                self.health.blocked(str(error))
+                self.metrics.blocked(is_blocked=True)
+                log.warning("store-blocked", error=str(error), wait_s=wait_s)
+                await asyncio.sleep(wait_s)
+        if tries:
+            self.health.unblocked()
+            self.metrics.blocked(is_blocked=False)
+        feed, count = ("", 0) if batch is None else (batch.source.feed, len(batch.records))
+        self.metrics.batch(feed, count, compute_s, time.perf_counter() - begun)
+        for (space, _), outcome in outcomes.items():
+            self.metrics.outcome(space, outcome)
+            for trouble in outcome.troubles:
+                log.warning("trouble", kind=trouble.kind, rule=trouble.rule, detail=trouble.detail)
+
+    async def _written(self) -> None:
+        """Wait until the last batch is on disk; raises what stopped it."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
+
+    async def _finish(self) -> None:
+        """The recordings are over: everything up to their last event happens now."""
+        until = max(self._newest.values(), default=None)
+        outcomes: dict[Place, Outcome] = {}
+        for name, core in self.work.spaces.items():
+            streams = [stream for stream in self._newest if stream.feed in self.work.feeds[name]]
+            if streams and until is not None:
+                outcomes[name, PARTITION] = core.advance(until)
+        await self._written()
+        if outcomes:
+            self._writing = asyncio.create_task(self._write(outcomes, [], None, 0.0))
+            await self._written()
+
+    async def _drain(self, within_s: float) -> int:
+        """Deliver what is due; tells when a sink would not take it in time."""
+        left = await self.senders.drained(within_s, self._stop)
+        if left and not self._stop.is_set():
+            log.error("not-delivered", **left)
+            return EXIT_ENVIRONMENT
+        return EXIT_FINE
+
+    def _note(self, line: Line) -> None:
+        """Remember how far a source came in event time."""
+        if line.reach_ms is None:
+            return
+        for stream in line.source.ids[:1]:
+            self._newest[stream] = max(line.reach_ms, self._newest.get(stream, line.reach_ms))
+            now_ms = self.store.now_ms()
+            self.metrics.reached(stream.feed, stream.partition, self._newest[stream], now_ms)

@@ -1,0 +1,255 @@
+"""The one place that knows which connectors exist and puts the parts of a daemon together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+import connectors
+from connectors.sources.http import HttpSource, Intake
+from engine.decode.record import Bad, FeedDecoder
+from engine.decode.shape import shape_of
+from engine.dispatch.retry import RetryPolicy
+from engine.dispatch.route import sinks_for, unknown_sinks
+from engine.edge.settings import Configured, OutboxSettings, RetentionSettings, read_secret
+from engine.edge.store.keep import Retention
+from engine.errors import DeclarationError, Problem
+from engine.feeds.spec import FeedSpec
+from engine.model.change import Change
+from engine.ports import Journal, Sink, SinkContext, Source, SourceContext
+from engine.ruleset.shape import nearest, validate
+from engine.ruleset.spec import Project, RouteSpec
+
+OWN_SINK = "alerts"
+"""Where no sink is declared, every alert goes to this JSON lines file of the data folder."""
+
+FEED_PARTITIONS = 4096
+"""Streams that one source of a feed may have; the next source of that feed counts on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One connector of the settings, checked against the schema of its kind."""
+
+    name: str
+    kind: str
+    module: ModuleType
+    options: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The connectors that settings declare, not yet made, and who hears of what."""
+
+    sources: Sequence[Declared] = ()
+    sinks: Sequence[Declared] = ()
+    routes: Mapping[str, RouteSpec] = field(default_factory=dict)
+
+    def route(self, change: Change) -> tuple[str, ...]:
+        """Names of the sinks that must hear of a change."""
+        return sinks_for(change, self.routes)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every secret that the settings hold themselves, so that logs can cut it out."""
+        return [
+            value.get_secret_value()
+            for one in (*self.sources, *self.sinks)
+            for value in dict(one.options).values()
+            if isinstance(value, SecretStr)
+        ]
+
+
+def plan_connectors(configured: Configured, project: Project, lang: str) -> Plan:
+    """Check every declared connector and route.
+
+    Raises:
+        DeclarationError: an unknown kind, feed or sink, or an option that does not fit; all of
+            them at once.
+
+    """
+    problems: list[Problem] = []
+    sources = _declared(configured, "sources", connectors.source_kinds(), "S101", problems, lang)
+    sinks = _declared(configured, "sinks", connectors.sink_kinds(), "S102", problems, lang)
+    problems += _misplaced(configured, sources, project)
+    routes = dict(project.routes)
+    if not configured.values.sinks:
+        sinks = [_own_sink(lang)]
+        routes = _all_to(OWN_SINK, routes)
+    names = [sink.name for sink in sinks]
+    problems += [
+        Problem(route.at, "S104", {"route": route.name, "found": sink}, nearest(sink, names))
+        for route, sink in unknown_sinks(routes.values(), names)
+    ]
+    if problems:
+        raise DeclarationError(problems)
+    return Plan(sources, sinks, routes)
+
+
+def make_sinks(plan: Plan, folder: Path) -> list[Sink]:
+    """Make the declared sinks; relative paths start at the data folder."""
+    context = SinkContext(str(folder))
+    return [sink.module.build(sink.name, sink.options, context) for sink in plan.sinks]
+
+
+def make_sources(
+    plan: Plan, decoders: Mapping[str, FeedDecoder], folder: Path, journal: Journal
+) -> list[Source]:
+    """Make the declared sources; each source of a feed gets its own range of streams."""
+    counts: dict[str, int] = {}
+    made: list[Source] = []
+    for source in plan.sources:
+        feed = source.options.feed
+        number = counts[feed] = counts.get(feed, -1) + 1
+        context = feed_context(decoders[feed], number * FEED_PARTITIONS, folder, journal)
+        made.append(source.module.build(source.name, source.options, context))
+    return made
+
+
+def feed_context(
+    decoder: FeedDecoder, partition: int, folder: Path, journal: Journal
+) -> SourceContext:
+    """What a source is told about the feed it fills."""
+    spec = decoder.spec
+    return SourceContext(
+        feed=spec.name,
+        format=spec.format,
+        partition=partition,
+        folder=str(folder),
+        time_of=time_reader(decoder),
+        reason=_judge(decoder),
+        journal=journal,
+        columns=columns_of(spec),
+    )
+
+
+def columns_of(spec: FeedSpec) -> tuple[str, ...]:
+    """The columns of a feed's CSV record, in the order in which its decoder expects them."""
+    return tuple(one.wire or one.name for one in shape_of(spec, None).fields)
+
+
+def time_reader(decoder: FeedDecoder) -> Callable[[bytes], int | None]:
+    """Event time (UTC ms) of a raw record or heartbeat, or None."""
+
+    def time_of(value: bytes) -> int | None:
+        said = decoder.watermark(value)
+        if said is not None:
+            return said
+        found = decoder.decode(value)
+        return None if isinstance(found, Bad) else found[0]
+
+    return time_of
+
+
+def make_intake(
+    sources: Sequence[Source], configured: Configured, feeds: Sequence[str], lang: str
+) -> Intake | None:
+    """The HTTP port for the sources that are posted to; None when there are none."""
+    posted = [source for source in sources if isinstance(source, HttpSource)]
+    if not posted:
+        return None
+    http = configured.values.http
+    return Intake(
+        posted,
+        token=read_secret(http.token, http.token_file, configured.folder, lang),
+        max_body=http.max_body,
+        max_record=http.max_record,
+        inbox_limit=http.inbox_limit,
+        lang=lang,
+        known=feeds,
+    )
+
+
+def retry_policy(settings: OutboxSettings) -> RetryPolicy:
+    """How patient the senders are."""
+    return RetryPolicy(
+        first_s=settings.first_wait_s,
+        most_s=settings.most_wait_s,
+        give_up_s=settings.give_up_s,
+        attempts=settings.attempts,
+    )
+
+
+def retention(settings: RetentionSettings) -> Retention:
+    """How long the store keeps what is over."""
+    return Retention(**settings.model_dump())
+
+
+def _judge(decoder: FeedDecoder) -> Callable[[bytes], tuple[str, str] | None]:
+    def reason(value: bytes) -> tuple[str, str] | None:
+        if decoder.watermark(value) is not None:
+            return None
+        found = decoder.decode(value)
+        return (found.reason, found.detail) if isinstance(found, Bad) else None
+
+    return reason
+
+
+def _declared(
+    configured: Configured,
+    section: str,
+    kinds: Mapping[str, str],
+    code: str,
+    problems: list[Problem],
+    lang: str,
+) -> list[Declared]:
+    """Every connector of a section whose kind and options are right."""
+    found: list[Declared] = []
+    layers = configured.layers
+    for name, values in getattr(configured.values, section).items():
+        kind = values.get("kind")
+        if kind not in kinds:
+            at = layers.at((section, name, "kind"))
+            words = {"found": kind or "", "kinds": ", ".join(sorted(kinds))}
+            problems.append(Problem(at, code, words, nearest(str(kind or ""), kinds)))
+            continue
+        try:
+            module = connectors.module_of(kinds[kind])
+        except ImportError as error:
+            words = {"name": kind, "why": str(error)}
+            problems.append(Problem(layers.at((section, name, "kind")), "S107", words))
+            continue
+        schema: type[BaseModel] = module.Options
+        options = validate(schema, layers.document(section, name))
+        if isinstance(options, tuple):
+            problems += options
+            continue
+        if "lang" in schema.model_fields and "lang" not in values:
+            options = options.model_copy(update={"lang": lang})
+        found.append(Declared(name, kind, module, options))
+    return found
+
+
+def _misplaced(
+    configured: Configured, sources: Sequence[Declared], project: Project
+) -> list[Problem]:
+    """Sources for feeds that do not exist, and second HTTP sources of a feed."""
+    problems: list[Problem] = []
+    posted: set[str] = set()
+    for source in sources:
+        feed, at = source.options.feed, configured.layers.at(("sources", source.name, "feed"))
+        if feed not in project.feeds:
+            words = {"source": source.name, "found": feed}
+            problems.append(Problem(at, "S103", words, nearest(feed, project.feeds)))
+        if source.kind == "http" and feed in posted:
+            problems.append(Problem(at, "S106", {"feed": feed}))
+        if source.kind == "http":
+            posted.add(feed)
+    return problems
+
+
+def _own_sink(lang: str) -> Declared:
+    module = connectors.module_of(connectors.SINKS["jsonl"])
+    return Declared(OWN_SINK, "jsonl", module, module.Options(path="alerts.jsonl", lang=lang))
+
+
+def _all_to(sink: str, routes: Mapping[str, RouteSpec]) -> dict[str, RouteSpec]:
+    """The same routes, all to one sink, with a default for rules that name none."""
+    every = {"default": RouteSpec("default", (sink,)), **routes}
+    return {
+        name: RouteSpec(name, (sink,), route.min_severity, route.labels, route.at)
+        for name, route in every.items()
+    }
