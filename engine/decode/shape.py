@@ -40,11 +40,8 @@ def shape_of(spec: FeedSpec, used: Collection[str] | None) -> Shape:
         used: Names of the fields that rules read, or None for all.
 
     """
-    every = dict(_implied(spec))
-    for name, field in spec.fields.items():
-        if name not in every or name != spec.time.field:
-            every[name] = field
-    always = set(_implied(spec))
+    always = _implied(spec)
+    every = {**spec.fields, **always}
     ordered = [*spec.fields, *(name for name in every if name not in spec.fields)]
     fields = tuple(every[n] for n in ordered if used is None or n in used or n in always)
     for field in fields:

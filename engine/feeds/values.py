@@ -143,7 +143,7 @@ def _time_reader(spec: FieldSpec, *, from_text: bool) -> Reader:
         if isinstance(value, datetime | date):
             return iso(value.isoformat())
         if epoch and from_text and isinstance(value, str):
-            number = _from_text(value, float if "." in value else int)
+            number = _from_text(value, int if value.isdigit() else float)
             if not math.isfinite(number):
                 raise BadValue(Reason.BAD_TIME)
             return read(number)
