@@ -1,0 +1,39 @@
+"""A worker process of the tests: `python stream_worker.py '{"bootstrap": ..., "tag": ...}'`."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine.edge.files import read_project
+from engine.edge.streaming.link import Link
+from engine.edge.streaming.worker import run_worker
+from engine.ruleset.compile import Program, compile_project
+from engine.ruleset.load import load_project
+from engine.ruleset.source import DeclaredFile
+
+PACK = Path(__file__).resolve().parents[1] / "streaming" / "pack"
+
+
+def program(tag: str) -> Program:
+    """The tests' pack, with topics of its own for each test."""
+    files = [
+        DeclaredFile(file.path, file.raw.replace(b"topic: feed.", f"topic: {tag}.".encode()))
+        for file in read_project([PACK])
+    ]
+    loaded = load_project(files)
+    assert loaded.project is not None, loaded.problems
+    return compile_project(loaded.project)
+
+
+def link(bootstrap: str, tag: str, **more: Any) -> Link:
+    """Short sessions, so that a killed worker is missed soon."""
+    settings: dict[str, Any] = {"session_s": 6.0, "heartbeat_s": 1.0, "save_every_s": 0.3}
+    return Link(bootstrap=bootstrap, app=tag, prefix=tag, **{**settings, **more})
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    asked = json.loads(sys.argv[1])
+    run_worker(link(**asked), program(asked["tag"]))
