@@ -22,6 +22,8 @@ GOODS = (
 )
 OTHERS_SHARE = 8
 NIGHT = (22, 5)
+HANDOVER_MS = 3 * MINUTE
+"""A waybill is replaced by the next one this long after the vehicle has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +174,10 @@ def _waybill(script: Script, leg: Leg, site: Site | None, rng: Random) -> Waybil
     others = [other for other in of_kind("consignee") if site is None or other.id != site.id]
     here = leg.plot.waybill != "elsewhere" and site is not None
     destination = site.id if here and site is not None else rng.choice(others).id
-    until = leg.leave_ms + SECOND
+    begin, until = leg.depart_ms + HANDOVER_MS, leg.leave_ms + HANDOVER_MS
     if leg.plot.waybill == "over":
-        until = max(leg.depart_ms + MINUTE, leg.arrive_ms - 2 * MINUTE)
-    return Waybill(number, destination, leg.depart_ms + SECOND, until)
+        until = max(begin + MINUTE, leg.arrive_ms - 2 * MINUTE)
+    return Waybill(number, destination, begin, until)
 
 
 def fixes(script: Script) -> Iterator[Fix]:

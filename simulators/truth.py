@@ -129,7 +129,7 @@ def compare(truth: Iterable[Row], alerts: Iterable[Row], tolerance_ms: int = 0) 
         match = _nearest(fired, playing, taken, tolerance_ms)
         if match is None:
             scores[rule].false += 1
-            scores[rule].spurious.append(_suspect(fired, playing))
+            scores[rule].spurious.append(_suspect(fired, playing, tolerance_ms))
             continue
         taken.add(id(match))
         scores[rule].found += 1
@@ -225,12 +225,13 @@ def _alike(expected: int | None, found: int | None, tolerance_ms: int) -> bool:
     return abs(expected - found) <= tolerance_ms
 
 
-def _suspect(fired: Row, playing: Sequence[Row]) -> dict[str, Any]:
+def _suspect(fired: Row, playing: Sequence[Row], tolerance_ms: int) -> dict[str, Any]:
     """A false alert with the story that was playing when its situation began."""
     on = [
         story
         for story in playing
-        if story["begin_ms"] <= fired["at_ms"] <= (story["end_ms"] or fired["at_ms"])
+        if story["begin_ms"] <= fired["at_ms"]
+        and fired["at_ms"] <= (story["end_ms"] or fired["at_ms"]) + tolerance_ms
     ]
     plot = _named(on[-1]) if on else {"story": "between stories", "what": ""}
     return {**plot, "key": fired["key"], "at_ms": fired["at_ms"], "since_ms": fired["since_ms"]}
