@@ -18,7 +18,7 @@ Inside = Callable[[float, float], bool]
 
 FINEST = 400
 """Cells a degree: about 250 m."""
-_MOST_CELLS = 250_000
+_MOST_CELLS = 120_000
 _SLACK = 1e-7  # degrees (1 cm), far above what rounding can move a point or a crossing
 _STRIDE = 1 << 20
 
@@ -165,8 +165,9 @@ def _filled(
     within = shapely.contains_xy(
         geometry, (column + 0.5) / scale - 180.0, (row + 0.5) / scale - 90.0
     )
-    return [
-        int(i) * _STRIDE + int(j)
-        for i, j in zip(column[within], row[within], strict=True)
-        if int(i) not in border.get(int(j), ())
-    ]
+    touched = np.fromiter(
+        (i * _STRIDE + j for j, crossed in border.items() for i in crossed), dtype=np.int64
+    )
+    inner = (column * _STRIDE + row)[within]
+    cells: list[int] = np.setdiff1d(inner, touched).tolist()
+    return cells
