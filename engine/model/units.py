@@ -185,9 +185,12 @@ def measured(name: str | None) -> Term:
 
 
 def nearest_unit(word: str) -> str:
-    """The known unit most like `word`, or nothing."""
+    """The known unit most like `word` in its usual spelling, or nothing."""
     near = get_close_matches(word[:40], [*IN_TEXT, *_CALENDAR], n=1, cutoff=0.6)
-    return near[0] if near else ""
+    if not near:
+        return ""
+    plain = PLAIN.get(near[0])
+    return WRITTEN.get(plain, plain) if plain and near[0].isascii() else near[0]
 
 
 def parse_quantity(text: str, measures: str | None = None) -> Quantity:
