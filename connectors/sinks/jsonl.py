@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+from collections import deque
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -14,6 +15,7 @@ from engine.ports import SinkContext
 from engine.text import say
 
 _TAIL = 1 << 20
+_REMEMBERED = 200
 _DISK = "disk"
 
 
@@ -40,9 +42,9 @@ def build(name: str, options: Options, context: SinkContext) -> "JsonlSink":
 class JsonlSink:
     """Appends deliveries to a file. Each delivery is in it exactly once.
 
-    One delivery at a time is written and flushed. After a crash the outbox repeats at most the
-    last one; it is recognised by its id at the end of the file and not written again. A half
-    line that a power cut left is cut off.
+    One delivery at a time is written and flushed. After a crash the outbox repeats at most one;
+    it is recognised by its id near the end of the file and not written again. A half line that a
+    power cut left is cut off.
     """
 
     parallel = 1
@@ -53,12 +55,12 @@ class JsonlSink:
         self.path = path
         self._lang = lang
         self._file: BinaryIO | None = None
-        self._last = ""
+        self._recent: deque[str] = deque(maxlen=_REMEMBERED)
 
     async def open(self) -> None:
-        """Open the file for appending and read which delivery it ends with."""
+        """Open the file for appending and read which deliveries it ends with."""
         try:
-            self._last = await asyncio.to_thread(self._open)
+            self._recent.extend(await asyncio.to_thread(self._open))
         except OSError as error:
             why = error.strerror or str(error)
             message = say("sink-unusable", self._lang, name=self.name, path=self.path, why=why)
@@ -67,13 +69,13 @@ class JsonlSink:
     async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
         """Append one delivery; answers when it is on disk."""
         del attempt
-        if delivery_id == self._last:
+        if delivery_id in self._recent:
             return
         try:
             await asyncio.to_thread(self._append, body)
         except OSError as error:
             raise Retryable(_DISK, error.strerror or str(error)) from error
-        self._last = delivery_id
+        self._recent.append(delivery_id)
 
     async def close(self) -> None:
         """Close the file; safe to call twice."""
@@ -81,7 +83,7 @@ class JsonlSink:
             self._file.close()
             self._file = None
 
-    def _open(self) -> str:
+    def _open(self) -> list[str]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = file = self.path.open("ab+", buffering=0)
         size = file.seek(0, os.SEEK_END)
@@ -91,8 +93,7 @@ class JsonlSink:
         whole = tail.rfind(b"\n") + 1
         if whole < len(tail):
             file.truncate(begun + whole)
-        lines = tail[:whole].splitlines()
-        return _id_of(lines[-1]) if lines else ""
+        return [_id_of(line) for line in tail[:whole].splitlines()[-_REMEMBERED:]]
 
     def _append(self, body: bytes) -> None:
         """Write the line whole or not at all, as far as the file shows afterwards."""

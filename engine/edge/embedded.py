@@ -126,6 +126,9 @@ class Embedded:
         for name, core in self.work.spaces.items():
             for stream in streams[name]:
                 core.announce(stream)
+            for feed in set(self.work.feeds[name]) - {stream.feed for stream in streams[name]}:
+                log.warning("feed-without-source", feed=feed, space=name)
+                core.idle(SourceId(feed))
         live = [stream for line in lines.lines if line.source.live for stream in line.source.ids]
         quiet = Quiet(streams, self.work.idle_after_s, frozenset(live), lines.idle)
         quiet.begin(self.clock())
