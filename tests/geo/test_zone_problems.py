@@ -30,10 +30,8 @@ def test_problem_report(case: Path) -> None:
 
 
 def test_a_zone_of_too_many_positions_must_be_simplified() -> None:
-    ring = [
-        [120 + math.cos(2 * math.pi * n / MOST_VERTICES), 32 + math.sin(2 * math.pi * n / MOST_VERTICES)]
-        for n in range(MOST_VERTICES)
-    ]  # fmt: skip
+    turns = [2 * math.pi * number / MOST_VERTICES for number in range(MOST_VERTICES)]
+    ring = [[120 + math.cos(turn), 32 + math.sin(turn)] for turn in turns]
     feature = {
         "type": "Feature",
         "properties": {"id": "round"},
