@@ -4,17 +4,29 @@ import csv
 import io
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from heapq import heappop, heappush
 from typing import Any, final
 
 from engine.errors import Level, Location, Problem
 from engine.feeds.reasons import BadValue, Reason
 from engine.feeds.spec import FieldSpec, FieldType
-from engine.feeds.values import Reader, value_reader
+from engine.feeds.values import LONGEST_KEY, Reader, value_reader
 from engine.ruleset.spec import TableSpec
 
 Key = tuple[object, ...]
 
+_CODES = {
+    Reason.WRONG_TYPE: "R526",
+    Reason.MISSING_FIELD: "R529",
+    Reason.OUT_OF_RANGE: "R530",
+    Reason.NOT_ALLOWED: "R531",
+    Reason.BAD_TIME: "R532",
+    Reason.BAD_PLATE: "R533",
+    Reason.TOO_LONG: "R534",
+    Reason.BAD_KEY: "R534",
+}
+_LONGEST_QUOTE = 40
 _ALWAYS = -(2**63)
 _NEVER = 2**63 - 1
 
@@ -103,7 +115,9 @@ class Table:
                 line = reader.line_num + 1
         except csv.Error:
             problems.append(Problem(Location(file, line), "R523"))
-        problems += _columns(spec, columns, file)
+        missing = _columns(spec, columns, file)
+        if missing:
+            return cls(spec), (*missing, *problems)
         good, bad = _rows(spec, rows, file, from_text=True)
         return cls(spec, good), tuple(sorted([*problems, *bad], key=lambda problem: problem.at))
 
@@ -201,8 +215,7 @@ def _rows(
         try:
             values = _values(raw, columns, readers, spec.key)
         except BadValue as error:
-            column = columns[error.detail].wire or error.detail
-            bad.append(Problem(at, "R526", {"column": column, "reason": error.reason.value}))
+            bad.append(_bad_value(at, columns[error.detail], raw, error.reason))
             continue
         from_ms, to_ms = _validity(values, spec.valid)
         if from_ms >= to_ms:
@@ -215,6 +228,29 @@ def _rows(
         seen[key] = line
         good.append(Row(values, line, from_ms, to_ms))
     return good, tuple(bad)
+
+
+def _bad_value(
+    at: Location, column: FieldSpec, raw: Mapping[str, object], reason: Reason
+) -> Problem:
+    """The problem of one value; long values are cut."""
+    name = column.wire or column.name
+    value = str(raw.get(name, ""))
+    if len(value) > _LONGEST_QUOTE:
+        value = value[:_LONGEST_QUOTE] + "…"
+    found = {
+        "column": name,
+        "value": value,
+        "type": column.type.value,
+        "low": "" if column.low is None else f"{column.low:g}",
+        "high": "" if column.high is None else f"{column.high:g}",
+        "format": column.format,
+        "most": min(column.max_length, LONGEST_KEY)
+        if reason is Reason.BAD_KEY
+        else column.max_length,
+    }
+    nearest = get_close_matches(value, column.values, n=1)
+    return Problem(at, _CODES.get(reason, "R526"), found, nearest[0] if nearest else "")
 
 
 def _values(
