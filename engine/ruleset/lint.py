@@ -24,21 +24,25 @@ from engine.ruleset.spec import (
 )
 
 _MANY_HITS = 1000
-_LONG_LATENESS_MS = 6 * 3_600_000
+_LONG_LATENESS_MS = 3 * 86_400_000
 
 
 def lint(
-    rules: Sequence[LoadedRule], known: Known, tests: Mapping[str, Document], today: date | None
+    rules: Sequence[LoadedRule],
+    known: Known,
+    tests: Mapping[str, Document],
+    today: date | None,
+    *,
+    whole: bool,
 ) -> list[Problem]:
-    """Every warning about the rules and about what no rule uses. Rules with errors are passed over."""
+    """Every warning about rules without errors; if `whole`, also about what no rule uses."""
     tested = {PurePosixPath(path).stem.removesuffix("_test") for path in tests}
     tested |= {name for document in tests.values() for name in _named_in(document)}
     for rule in rules:
-        if rule.spec is not None:
+        if rule.spec is not None and not rule.notes.wrong():
             _rule(rule, rule.spec, known, tested)
             _basis(rule, rule.spec.basis, today)
-    complete = all(rule.spec is not None for rule in rules)
-    return [*_unused(rules, known), *_feeds(rules, known)] if rules and complete else []
+    return [*_unused(rules, known), *_feeds(rules, known)] if rules and whole else []
 
 
 def _named_in(document: Document) -> set[str]:
@@ -60,7 +64,7 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
         notes.add(("rule",), "W201", name=spec.id)
     if not spec.owner:
         notes.add((), "W202")
-    if not spec.summary:
+    if model.annotations.summary is None:
         notes.add((), "W209")
     match spec.when:
         case MatchSpec(quiet_ms=0) if spec.clear is None:
@@ -116,9 +120,10 @@ def _dispatch(rule: LoadedRule, spec: RuleSpec, known: Known) -> None:
         if spec.status is Status.STABLE:
             rule.notes.add((), "W215")
         return
-    least = known.routes[spec.dispatch].min_severity
-    if _top(spec).rank < least.rank:
-        rule.notes.add(("dispatch",), "W210", route=spec.dispatch, severity=least.value)
+    route = known.routes.get(spec.dispatch)
+    if route is not None and _top(spec).rank < route.min_severity.rank:
+        least = route.min_severity.value
+        rule.notes.add(("dispatch",), "W210", route=spec.dispatch, severity=least)
 
 
 def _top(spec: RuleSpec) -> Severity:

@@ -121,6 +121,7 @@ class _Loader:
     problems: list[Problem] = field(default_factory=list)
     notes: list[Notes] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    unsound: set[tuple[Kind, str]] = field(default_factory=set)
     first: dict[tuple[str, str], Part] = field(default_factory=dict)
     packs: dict[str, PackSpec] = field(default_factory=dict)
     by_folder: dict[str, str] = field(default_factory=dict)
@@ -160,13 +161,20 @@ class _Loader:
 
     def result(self) -> Loaded:
         """The project and all problems, each with its excerpt, in order."""
+        whole = not any(problem.level is Level.ERROR for problem in self._all())
         if self.options.lint:
-            self.problems += lint(self.rules, self.known, self.tests, self.options.today)
+            self.problems += lint(
+                self.rules, self.known, self.tests, self.options.today, whole=whole
+            )
         noted = [problem for notes in self.notes for problem in notes.finished()]
         problems = tuple(sorted([*self.problems, *noted], key=lambda one: (one.at, one.code)))
         if any(problem.level is Level.ERROR for problem in problems):
             return Loaded(None, problems)
         return Loaded(self._project(), problems)
+
+    def _all(self) -> list[Problem]:
+        """Every problem so far, without excerpts."""
+        return [*self.problems, *(problem for notes in self.notes for problem in notes.problems)]
 
     def _project(self) -> Project:
         specs = [rule.spec for rule in self.rules if rule.spec is not None]
@@ -191,7 +199,7 @@ class _Loader:
             lines = part.file.raw[:2_000_000].decode("utf-8", "replace").splitlines()
             document = Document(part.file.path, None, lines, {}, {})
             self.problems += [_with_excerpt(problem, document) for problem in reading.problems]
-            self.broken.add(part.stem)
+            self._give_up(part)
             return None
         self.problems += [_with_excerpt(problem, document) for problem in reading.problems]
         return document
@@ -204,11 +212,18 @@ class _Loader:
         value = validate(model, document)
         if isinstance(value, tuple):
             self.problems += [_with_excerpt(problem, document) for problem in value]
-            self.broken.add(part.stem)
+            self._give_up(part)
             return None
-        notes = Notes(document, broken=self.broken)
+        notes = Notes(document, self.broken)
         self.notes.append(notes)
         return value, notes
+
+    def _give_up(self, part: Part) -> None:
+        """Remember what a file would have declared, so that its absence is not reported again."""
+        self.broken.add(part.stem)
+        self.broken.add(part.stem.replace("-", "_"))
+        if part.kind is Kind.ROUTES:
+            self.broken.add("R205")
 
     def _named(
         self,
@@ -231,6 +246,8 @@ class _Loader:
             if self._first(part, key, name, notes):
                 self.known.files[part.kind.value, name] = part.file.path
                 known[name] = build(value, notes)
+                if notes.problems:
+                    self.unsound.add((part.kind, name))
 
     def _first(self, part: Part, kind: str, name: str, notes: Notes) -> bool:
         """Whether a name is declared for the first time; an exact copy of the first is passed over."""
@@ -260,6 +277,8 @@ class _Loader:
                 continue
             place = (part.folder, spec.file)
             read_files.add(place)
+            if (Kind.TABLE, spec.name) in self.unsound:
+                continue
             file = files.get(place)
             if file is None:
                 self.tables[spec.name] = Table(spec)
@@ -289,7 +308,7 @@ class _Loader:
         value = read_geojson(part.file)
         if isinstance(value, Problem):
             self.problems.append(value)
-            self.broken.add(part.stem)
+            self._give_up(part)
             return
         zones, problems = ZoneSet.from_text(part.stem, part.file.raw, part.file.path)
         self.problems += problems

@@ -124,11 +124,11 @@ def read_geojson(file: DeclaredFile) -> dict[str, Any] | Problem:
         value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         place = Location(file.path, error.lineno, error.colno)
-        return Problem(place, "R137")
+        return Problem(place, "R515")
     except _Refused as error:
         return Problem(_find(file.path, text, error.name), error.code, {"name": error.name})
     except (RecursionError, ValueError):
-        return Problem(Location(file.path), "R137")
+        return Problem(Location(file.path), "R515")
     if not isinstance(value, dict):
         return Problem(Location(file.path), "R126", {"name": file.path, "found": "[...]"})
     return value

@@ -45,7 +45,9 @@ class LoadedRule:
 def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> LoadedRule:
     """Check one rule against everything declared around it, and build it if nothing is wrong."""
     loaded = LoadedRule(model, notes)
-    phrases = Phrases(notes, known.lists, loaded.used_lists, loaded.used_names)
+    phrases = Phrases(
+        notes, known.lists, loaded.used_lists, loaded.used_names, unsure=set(notes.broken)
+    )
     before = len(notes.problems)
     names = _feeds(model, notes, known)
     feeds = [known.feeds[name] for name in names if name in known.feeds]
@@ -153,7 +155,7 @@ def _feeds(model: RuleModel, notes: Notes, known: Known) -> list[str]:
         if name not in used and name in known.feeds:
             notes.add(("from", index), "R224", name=name)
     missing = [name for name in used if named and name not in named and name in known.feeds]
-    if missing:
+    if missing and all(name in known.feeds for name in named):
         notes.add(("from",), "R225", name=missing[0])
     return used
 

@@ -7,19 +7,22 @@ from engine.errors import Level, Problem
 from engine.ruleset.document import Document
 from engine.ruleset.shape import nearest, show
 
+_UNKNOWN = frozenset({"R333", "R334"})
+
 
 @dataclass(slots=True)
 class Notes:
     """Collects the problems of one document, each at its place.
 
     Attributes:
-        broken: Names of files that could not be read; that they are unknown is not said again.
+        broken: Names that files would have declared which could not be read, and codes of
+            what cannot be known therefore; that they are unknown is not said again.
 
     """
 
     document: Document
-    problems: list[Problem] = field(default_factory=list)
     broken: Collection[str] = frozenset()
+    problems: list[Problem] = field(default_factory=list)
 
     def add(
         self,
@@ -37,7 +40,11 @@ class Notes:
 
     def take(self, problems: Iterable[Problem], path: Sequence[str | int]) -> None:
         """Take over problems that were found inside the text at a path."""
-        self.problems += [self.document.relocate(problem, path) for problem in problems]
+        self.problems += [
+            self.document.relocate(problem, path)
+            for problem in problems
+            if problem.code not in _UNKNOWN or str(problem.found.get("name")) not in self.broken
+        ]
 
     def known(
         self, name: str, names: Iterable[str], code: str, path: Sequence[str | int], **found: object
@@ -46,9 +53,13 @@ class Notes:
         declared = list(names)
         if name in declared:
             return True
-        if name not in self.broken:
+        if name not in self.broken and code not in self.broken:
             self.add(path, code, nearest(name, declared), name=show(name)[1:-1], **found)
         return False
+
+    def wrong(self) -> bool:
+        """Whether an error was noted."""
+        return any(problem.level is Level.ERROR for problem in self.problems)
 
     def finished(self) -> tuple[Problem, ...]:
         """All problems, each with the source line it stands in."""

@@ -11,7 +11,6 @@ from engine.ruleset.notes import Notes
 from engine.ruleset.templates import Template, parse_template
 
 Path = Sequence[str | int]
-MAX_LENGTH = 4000
 
 
 @dataclass(slots=True)
@@ -37,11 +36,6 @@ class Phrases:
     ) -> Typed | None:
         """The checked expression at a path, or None when there is none or it is wrong."""
         if text is None:
-            return None
-        if len(text) > MAX_LENGTH:
-            self.notes.add(
-                path, "R133", name=str(path[-1]), found=f"{len(text)}", limit=f"<= {MAX_LENGTH}"
-            )
             return None
         parsed = parse(text, self.notes.document.text_at(path))
         if isinstance(parsed, list):

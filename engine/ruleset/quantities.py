@@ -25,18 +25,24 @@ def _reader(parse: Callable[[str], Any], example: str, most: float) -> Callable[
 
     def read(value: Any) -> Any:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            refuse("R405", text=show(value), example=example)
+            refuse("R405", text=_brief(value), example=example)
         if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST:
-            refuse("R407", text=show(value), example=example)
+            refuse("R407", text=_brief(value), example=example)
         try:
             quantity = parse(value)
         except QuantityError as error:
             refuse(error.code, **error.found, nearest=error.nearest, column=error.column)
         if _size(quantity) > most:
-            refuse("R438", text=show(value))
+            refuse("R438", text=_brief(value))
         return quantity
 
     return read
+
+
+def _brief(value: Any) -> str:
+    """What was written, without quotes of ours."""
+    shown = show(value)
+    return shown[1:-1] if isinstance(value, str) else shown
 
 
 def _size(quantity: float | Period) -> float:

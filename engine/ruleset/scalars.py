@@ -15,6 +15,7 @@ _OCTAL = re.compile(r"0o[0-7]{1,20}")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,15}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER = 64
+_BEGINS_NUMBER = frozenset("0123456789+-.")
 
 Scalar = str | int | float | bool | None
 
@@ -27,7 +28,7 @@ def resolve(text: str) -> Scalar:
         return True
     if text in _FALSE:
         return False
-    if len(text) > _LONGEST_NUMBER:
+    if text[0] not in _BEGINS_NUMBER or len(text) > _LONGEST_NUMBER:
         return text
     if _INT.fullmatch(text):
         return int(text)

@@ -39,7 +39,12 @@ def exactly_one(given: dict[str, object], *names: str) -> None:
     """Refuse a mapping that holds none or several of these keys."""
     present = [name for name in names if given.get(name) is not None]
     if len(present) != 1:
-        refuse("R130", choices=", ".join(names), count=len(present))
+        refuse("R130", choices=", ".join(names), count=len(present), **_last(present))
+
+
+def _last(present: list[str]) -> dict[str, object]:
+    """The place of the last key given, if any."""
+    return {"at": present[-1]} if present else {}
 
 
 def _one_operator(value: Any) -> Any:
@@ -146,8 +151,8 @@ class NeedModel(EventModel):
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
         if (self.sum is None) != (self.reach is None):
-            missing = "reach" if self.reach is None else "sum"
-            refuse("R422", missing=missing)
+            given, missing = ("sum", "reach") if self.reach is None else ("reach", "sum")
+            refuse("R422", missing=missing, at=given)
         return self
 
 
@@ -191,7 +196,8 @@ class DeadlineModel(Strict):
         if self.start is None and self.roster is None:
             refuse("R130", choices="start, roster", count=0)
         if (self.pause is None) != (self.resume is None):
-            refuse("R419", missing="resume" if self.resume is None else "pause")
+            given, missing = ("pause", "resume") if self.pause else ("resume", "pause")
+            refuse("R419", missing=missing, at=given)
         return self
 
     def events(self) -> dict[str, EventModel]:
@@ -233,7 +239,8 @@ class LookupModel(Strict):
     def _one_kind(self) -> Self:
         exactly_one({"table": self.table, "zone": self.zone}, "table", "zone")
         if self.zone is not None and (self.on is not None or self.valid is not None):
-            refuse("R147", text="on" if self.on is not None else "valid", kind="zone")
+            extra = "on" if self.on is not None else "valid"
+            refuse("R147", text=extra, kind="zone", at=extra)
         if self.table is not None and self.on is None:
             refuse("R148", missing="on", kind="table")
         return self

@@ -54,11 +54,11 @@ class FieldModel(Strict):
             ("zone", self.zone, self.type == "time"),
         ):
             if given is not None and not fits:
-                refuse("R428", key=key, type=self.type)
+                refuse("R428", key=key, type=self.type, at=key)
         if self.range is not None and self.range[0] > self.range[1]:
-            refuse("R412", low=f"{self.range[0]:g}", high=f"{self.range[1]:g}")
+            refuse("R412", at="range", low=f"{self.range[0]:g}", high=f"{self.range[1]:g}")
         if self.unit is not None and self.unit not in UNITS:
-            refuse("R403", unit=self.unit[:40], nearest=nearest(self.unit, UNITS))
+            refuse("R403", at="unit", unit=self.unit[:40], nearest=nearest(self.unit, UNITS))
         return self
 
 

@@ -90,6 +90,11 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str | dict) else value
 
 
+def _texts(value: Any) -> Any:
+    """A single text where a list of texts may stand."""
+    return [value] if isinstance(value, str) else value
+
+
 def _expression(value: Any) -> Any:
     """An expression: text, or a bare number or truth value."""
     if isinstance(value, bool):
@@ -116,7 +121,7 @@ class Words(Strict):
         return {"zh": self.zh, "en": self.en}
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Id = Annotated[str, AfterValidator(_id)]
 Day = Annotated[str, AfterValidator(_day)]
@@ -125,7 +130,7 @@ Hours = Annotated[tuple[tuple[int, int], ...], PlainValidator(_hours)]
 Title = Annotated[Words, BeforeValidator(_both)]
 Expression = Annotated[str, BeforeValidator(_expression), StringConstraints(min_length=1)]
 Names = Annotated[
-    list[Text], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_distinct)
+    list[Text], BeforeValidator(_texts), Field(min_length=1), AfterValidator(_distinct)
 ]
 Listed = BeforeValidator(_listed)
 Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]

@@ -15,6 +15,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _SHOWN = 40
 _KEY = "[key]"
 _QUOTED = re.compile(r"'([^']*)'")
+_ASIDE = frozenset({"nearest", "column", "at"})
 _OURS = re.compile(r"[RW][1-9][0-9][0-9]")
 
 
@@ -25,7 +26,11 @@ class Strict(BaseModel):
 
 
 def refuse(code: str, **found: object) -> NoReturn:
-    """Say inside a validator what is wrong; `nearest=` becomes the hint, `column=` the place."""
+    """Say inside a validator what is wrong.
+
+    `nearest=` becomes the hint; `at=` is the key inside the mapping, `column=` the character of
+    the text where it is wrong.
+    """
     raise PydanticCustomError(code, "a declared value does not fit", found)
 
 
@@ -135,18 +140,20 @@ def _problem(model: type[BaseModel], document: Document, detail: ErrorDetails) -
     kind, context = detail["type"], detail.get("ctx", {})
     path = tuple(step for step in detail["loc"] if step != _KEY)
     at_key = _KEY in detail["loc"]
-    name = str(path[-1]) if path else ""
+    name = next((step for step in reversed(path) if isinstance(step, str)), document.file)
     words: dict[str, object] = {"name": name, "found": show(detail["input"])}
     at = document.key(path) if at_key else document.at(path)
     if kind == "missing":
-        return Problem(document.at(path[:-1]), "R111", {"name": name})
+        return Problem(document.at(path[:-1]), "R111", {"name": str(path[-1])})
     if kind == "extra_forbidden":
-        near = nearest(name, _keys_at(model, path[:-1]))
-        return Problem(document.key(path), "R112", {"name": name[:_SHOWN]}, nearest=near)
+        key = str(path[-1])
+        near = nearest(key, _keys_at(model, path[:-1]))
+        return Problem(document.key(path), "R112", {"name": key[:_SHOWN]}, nearest=near)
     if _OURS.fullmatch(kind):
         near, column = str(context.get("nearest", "")), int(context.get("column", 0))
-        found = {key: value for key, value in context.items() if key not in {"nearest", "column"}}
+        found = {key: value for key, value in context.items() if key not in _ASIDE}
         at = document.inside(path, column) if column else at
+        at = document.at((*path, context["at"])) if "at" in context else at
         return Problem(at, kind, {**words, **found}, nearest=near)
     if kind in {"literal_error", "enum"}:
         return _choice(at, words, context, detail["input"])

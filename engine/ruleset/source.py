@@ -17,7 +17,7 @@ from engine.ruleset.scalars import resolve
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
-MAX_VALUES = 200_000
+MAX_VALUES = 100_000
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")

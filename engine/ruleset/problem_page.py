@@ -1,0 +1,54 @@
+"""The page of all problem codes, made from the catalogue: `python -m engine.ruleset.problem_page`."""
+
+import sys
+
+from engine.text import catalogue
+
+_GROUPS = (
+    ("R1", "Shape", "书写与结构"),
+    ("R2", "References", "引用"),
+    ("R3", "Expressions and texts", "表达式与文本"),
+    ("R4", "Units and meaning", "单位与含义"),
+    ("R5", "Zones and tables", "区域与表"),
+    ("W1", "Cost", "开销"),
+    ("W2", "Hygiene", "规范性"),
+)
+_HEAD = """# Problem codes
+
+Made from `engine/text/*.toml`; do not edit. Codes that begin with R are errors: nothing is loaded
+until they are mended. Codes that begin with W are warnings; `forewarn check --strict` fails on them.
+Words in `{braces}` stand for what was found.
+"""
+
+
+def page() -> str:
+    """The whole page as Markdown: for every code its sentence in English and Chinese."""
+    codes = {name: entry for name, entry in catalogue().items() if _is_code(name)}
+    parts = [_HEAD]
+    for prefix, english, chinese in _GROUPS:
+        rows = [
+            f"| {code} | {_cell(codes[code]['en'])} | {_cell(codes[code]['zh'])} |"
+            for code in sorted(codes)
+            if code.startswith(prefix)
+        ]
+        if rows:
+            head = f"## {prefix}xx {english} {chinese}\n\n| code | English | 中文 |\n| --- | --- | --- |"
+            parts.append("\n".join([head, *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _is_code(name: str) -> bool:
+    """Whether an entry of the catalogue is a problem of a declaration."""
+    return name[0] in "RW" and name[1:].isdigit()
+
+
+def _cell(sentence: str) -> str:
+    """A sentence that a table cell can hold; doubled braces stand for one."""
+    plain = sentence.replace("{{", "\0").replace("}}", "\1")
+    for lang in ("en", "zh"):
+        plain = plain.replace(f":{lang}}}", "}")
+    return plain.replace("\0", "{").replace("\1", "}").replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
