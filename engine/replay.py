@@ -49,26 +49,27 @@ class Replay:
     """Takes batches of recordings in step with each other and answers what they set off."""
 
     def __init__(
-        self, program: Program, feeds: Collection[str], zone: str = "Asia/Shanghai"
+        self, program: Program, sources: Collection[SourceId], zone: str = "Asia/Shanghai"
     ) -> None:
-        """Begin a replay of recordings of these feeds; days are counted in `zone`."""
+        """Begin a replay of these recordings; days are counted in `zone`."""
+        feeds = {source.feed for source in sources}
         self.tally = Tally()
         self.rejected: list[Rejected] = []
         self._program = program
         self._zone = ZoneInfo(zone)
         self._spaces = Engine(program).spaces
-        self._refused: set[tuple[str, int]] = set()
-        self._late: set[tuple[str, int]] = set()
+        self._refused: set[tuple[SourceId, int]] = set()
         self._times = {
             name: FeedDecoder(program.feeds[name].spec, ())
             for name in feeds
             if name in program.feeds
         }
         for name, space in self._spaces.items():
+            for source in sources:
+                if source.feed in program.spaces[name].feeds:
+                    space.announce(source)
             for feed in program.spaces[name].feeds:
-                if feed in feeds:
-                    space.announce(SourceId(feed))
-                else:
+                if feed not in feeds:
                     space.idle(SourceId(feed))
 
     def take(self, batch: Batch) -> list[Change]:
@@ -127,14 +128,14 @@ class Replay:
                 day = datetime.fromtimestamp(change.at_ms / 1000, UTC).astimezone(self._zone)
                 tally.days[change.rule, f"{day:%Y-%m-%d}"] += 1
         for rejected in outcome.rejected:
-            place = (rejected.source.feed, rejected.offset)
+            place = (rejected.source, rejected.offset)
             if place not in self._refused:
                 self._refused.add(place)
                 self.rejected.append(rejected)
                 tally.rejected[rejected.source.feed, rejected.reason] += 1
         for (name, label), count in outcome.counts.items():
             if name == "late":
-                tally.late[label] = max(tally.late[label], 0) + count
+                tally.late[label] += count
             elif name not in ("events", "rejected") and not name.startswith("alerts-"):
                 tally.other[name, label] += count
         tally.troubles += outcome.troubles

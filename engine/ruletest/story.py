@@ -16,7 +16,7 @@ from engine.ruletest.track import Fix, fixes, parse_track
 
 _STEP = "30s"
 _EVENT = ("at", "feed", "set", "key", "position", "arrives", "every", "times")
-_SPEED = "speed"
+_SPEED, _ACCURACY = "speed", "accuracy"
 _HEADINGS = ("heading", "bearing", "course", "direction")
 MOST_EVENTS = 200_000
 
@@ -216,22 +216,30 @@ def _key_values(spec: FeedSpec, key: str) -> dict[str, Any]:
 
 
 def _motion(fix: Fix, spec: FeedSpec, common: Mapping[str, Any]) -> dict[str, Any]:
-    """Speed and heading of a fix in the feed's own fields; a standing fix has those of `set`."""
-    values: dict[str, Any] = {}
-    speed = spec.fields.get(_SPEED)
-    if speed is not None and (fix.speed_mps or _SPEED not in common):
-        shown = _in_unit(fix.speed_mps, speed.unit)
-        if speed.type is FieldType.NUMBER:
-            values[_SPEED] = shown
-        elif speed.type is FieldType.INTEGER:
-            values[_SPEED] = round(shown)
+    """What a receiver says of a fix, in the feed's own fields: speed, heading, accuracy.
+
+    What `set` says wins, except for the speed of a drive: who drives is not at 0 km/h. The
+    accuracy is the track's jitter.
+    """
+    said: dict[str, float] = {}
+    if fix.speed_mps or _SPEED not in common:
+        said[_SPEED] = fix.speed_mps
+    if _ACCURACY not in common:
+        said[_ACCURACY] = fix.accuracy_m
     for name in _HEADINGS:
-        heading = spec.fields.get(name)
-        if heading is not None and heading.type is FieldType.NUMBER and name not in common:
-            values[name] = round(fix.bearing, 1)
+        if name not in common:
+            said[name] = round(fix.bearing, 1)
+    values: dict[str, Any] = {}
+    for name, value in said.items():
+        field_ = spec.fields.get(name)
+        if field_ is not None and field_.type is FieldType.NUMBER:
+            values[name] = _in_unit(value, field_.unit)
+        elif field_ is not None and field_.type is FieldType.INTEGER:
+            values[name] = round(_in_unit(value, field_.unit))
     return values
 
 
-def _in_unit(mps: float, unit: str | None) -> float:
+def _in_unit(base: float, unit: str | None) -> float:
+    """A number in base units (m/s, m) in the unit of a field; angles are degrees as they are."""
     factor = float(UNITS[unit].factor) if unit in UNITS else 1.0
-    return round(mps / factor, 3)
+    return round(base / factor, 3)

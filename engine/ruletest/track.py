@@ -44,13 +44,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """One position of a track: milliseconds after its start, degrees, metres a second."""
+    """One position of a track: milliseconds after its start, degrees, metres a second, metres."""
 
     after_ms: int
     lon: float
     lat: float
     speed_mps: float
     bearing: float
+    accuracy_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ def _fix(leg: Leg, now: int, step: int) -> Fix:
     place = leg.start
     if leg.jitter_m:  # a sunflower: spread evenly over the disc, and the same every time
         place = moved(place, step * 137.50776, leg.jitter_m * math.sqrt(step * 0.6180339887 % 1.0))
-    return Fix(now, place.lon, place.lat, 0.0, 0.0)
+    return Fix(now, place.lon, place.lat, 0.0, 0.0, leg.jitter_m)
 
 
 def _metres(one: Place, other: Place) -> float:

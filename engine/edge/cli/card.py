@@ -48,7 +48,7 @@ class Card:
             return f"{head}  {summary or change.key}"
         lines = [head, f"  {summary}" if summary else f"  {change.key}"]
         for name, text in self._facts(change, lang):
-            lines.append(speak.say("card-fact", name=speak.say(f"card-{name}"), text=text))
+            lines.append(speak.say("card-fact", what=speak.say(f"card-{name}"), text=text))
         return "\n".join(lines)
 
     def _facts(self, change: Change, lang: str) -> list[tuple[str, str]]:

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import chinese_calendar
 
+from engine.edge.cli.daemon import settings_of
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.versions import NAME, own_version, parts
 from engine.edge.cli.voice import voice
-from engine.edge.settings import read_settings
-from engine.errors import EnvironmentUnusable
+from engine.errors import DeclarationError, EnvironmentUnusable
 
 OLDEST_PYTHON = (3, 11)
 _OURS = ("engine", "connectors", "simulators", "rules")
@@ -110,13 +109,17 @@ def _calendar() -> Finding:
 def _settings(target: Path, *, connect: bool, broker: str | None) -> Iterator[Finding]:
     """What the settings name: folder, port, broker; without settings the defaults."""
     try:
-        settings: Any = read_settings(target)
-    except EnvironmentUnusable as error:
-        yield _found("settings", "warn", "settings-none", why=error)
+        configured = settings_of(target, broker=broker)
+    except (EnvironmentUnusable, DeclarationError) as error:
+        yield _found("settings", "bad", "settings-none", why=error)
         return
-    yield _folder(Path(settings.data))
-    yield _port(settings.http.host, settings.http.port)
-    wanted = broker or settings.broker
+    values = configured.values
+    yield _folder(configured.data_folder)
+    if any(source.get("kind") == "http" for source in values.sources.values()):
+        yield _port(values.http.host, values.http.port)
+    if values.metrics.port > 0:
+        yield _port(values.metrics.host, values.metrics.port)
+    wanted = values.broker
     if connect and wanted:
         yield from _brokers(wanted)
     elif connect:

@@ -1,9 +1,9 @@
 """Finds, reads and checks the declarations that a verb works on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from engine.edge.cli.voice import voice
 from engine.edge.files import read_project, shipped_packs
@@ -37,13 +37,17 @@ class Found:
         return self.project
 
 
-def find(paths: Sequence[Path]) -> Found:
-    """Read and check everything under the paths, or what stands here, or what comes along."""
+def find(paths: Sequence[Path], rows: Mapping[str, bytes] | None = None) -> Found:
+    """Read and check everything under the paths, or what stands here, or what comes along.
+
+    `rows` are CSV files by name that take the place of those of the packs' tables.
+    """
     for path in paths:
         if not path.exists():
             raise EnvironmentUnusable(voice().say("cli-no-path", path=path))
     roots = [root for path in (paths or _here()) for root in _roots(path)]
     files = read_project(roots) if roots else shipped_packs()
+    files = _with_rows(files, rows or {})
     loaded = load_project(files, LoadOptions(today=datetime.now(UTC).date()))
     single = {path.as_posix() for path in paths if path.is_file()}
     asked = [p for p in loaded.problems if not single or p.at.file in single]
@@ -65,6 +69,18 @@ def cases_of(found: Found) -> tuple[list[Case], list[Problem]]:
 def errors(problems: Sequence[Problem]) -> list[Problem]:
     """The problems that keep a project from running."""
     return [problem for problem in problems if problem.level is Level.ERROR]
+
+
+def _with_rows(files: Sequence[DeclaredFile], rows: Mapping[str, bytes]) -> list[DeclaredFile]:
+    """The files with other rows in the tables that are declared under these names."""
+    tables = [PurePosixPath(file.path) for file in files]
+    beside = {
+        path.with_suffix(".csv").as_posix(): rows[f"{path.stem}.csv"]
+        for path in tables
+        if path.parent.name == "tables" and path.suffix == ".yaml" and f"{path.stem}.csv" in rows
+    }
+    kept = [file for file in files if file.path not in beside]
+    return [*kept, *(DeclaredFile(path, raw) for path, raw in beside.items())]
 
 
 def _here() -> list[Path]:

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +44,9 @@ class Voice:
     lang: str = "en"
     json: bool = False
 
-    def say(self, name: str, **values: object) -> str:
+    def say(self, sentence: str, /, **values: object) -> str:
         """A sentence of the catalogue."""
-        return say(name, self.lang, **values)
+        return say(sentence, self.lang, **values)
 
     def line(self, text: str = "") -> None:
         """A line of the result."""
@@ -102,14 +101,14 @@ class Voice:
         }
 
 
-_CURRENT: ContextVar[Voice] = ContextVar("forewarn_voice")
+_CURRENT = [Voice()]
 
 
 def speak_as(voice: Voice) -> None:
-    """Use this voice for the rest of the command."""
-    _CURRENT.set(voice)
+    """Use this voice for the rest of the command, in all its threads."""
+    _CURRENT[0] = voice
 
 
 def voice() -> Voice:
     """The voice of the command that runs now."""
-    return _CURRENT.get(Voice())
+    return _CURRENT[0]

@@ -1,0 +1,61 @@
+"""`forewarn run`: settings and declarations into the daemon, embedded or on Kafka."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from engine.edge.cli.projects import find
+from engine.edge.cli.voice import Voice, speak_as, voice
+from engine.edge.daemon import run_embedded
+from engine.edge.logs import set_up_logs
+from engine.edge.settings import Configured, read_settings
+from engine.edge.wiring import plan_connectors
+from engine.errors import EnvironmentUnusable
+from engine.ruleset.spec import Project
+
+ROLES = ("worker", "dispatcher")
+
+
+def run_daemon(
+    target: Path,
+    *,
+    once: bool,
+    role: str | None,
+    broker: str | None,
+    data: Path | None,
+    lang: str | None,
+) -> int:
+    """Run until stopped, or with `once` to the end; answers the exit code."""
+    if not target.exists():
+        raise EnvironmentUnusable(voice().say("cli-no-path", path=target))
+    if role is not None and role not in ROLES:
+        raise EnvironmentUnusable(voice().say("run-role", role=role))
+    configured = settings_of(target, broker=broker, data=data)
+    if lang is None and configured.values.lang is not None:
+        speak_as(Voice(configured.values.lang, voice().json))
+    project = find([target]).usable()
+    plan = plan_connectors(configured, project, voice().lang)
+    log = configured.values.log
+    set_up_logs(log.level, log.format, plan.secrets)
+    if configured.values.broker is None:
+        if role is not None:
+            raise EnvironmentUnusable(voice().say("run-no-broker", role=role))
+        return run_embedded(configured, project, once=once, lang=voice().lang)
+    if once:
+        raise EnvironmentUnusable(voice().say("run-once-broker"))
+    return _on_kafka(configured, project, role)
+
+
+def settings_of(target: Path, *, broker: str | None = None, data: Path | None = None) -> Configured:
+    """Settings from the file, the environment and these flags."""
+    flags: dict[str, Any] = {"broker": broker}
+    if data is not None:
+        flags["data_folder"] = str(data.resolve())
+    return read_settings(target, dict(os.environ), flags)
+
+
+def _on_kafka(configured: Configured, project: Project, role: str | None) -> int:
+    # Faust is imported only by those who run on Kafka.
+    from engine.edge.cli.kafka_roles import run_role  # noqa: PLC0415
+
+    return run_role(configured, project, role, voice().lang)

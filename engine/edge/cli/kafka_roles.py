@@ -1,0 +1,134 @@
+"""What a process does on Kafka: evaluate rules (worker), deliver alerts (dispatcher), or both."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import fields
+
+from engine.edge.cli.exits import Exit
+from engine.edge.cli.voice import voice
+from engine.edge.health import Health
+from engine.edge.metrics import Metrics
+from engine.edge.outbox import Senders
+from engine.edge.server import OpsServer
+from engine.edge.settings import Configured
+from engine.edge.store import Store
+from engine.edge.streaming.dispatcher import run_dispatcher
+from engine.edge.streaming.link import Link
+from engine.edge.streaming.worker import run_worker
+from engine.edge.watch import Watch
+from engine.edge.wiring import make_sinks, plan_connectors, retention, retry_policy
+from engine.errors import EnvironmentUnusable
+from engine.ports import Outcome
+from engine.ruleset.compile import compile_project
+from engine.ruleset.spec import Project
+from engine.text import say
+
+_SCHEME = "kafka://"
+_GIVEN_ELSEWHERE = ("bootstrap", "security")
+
+
+def run_role(configured: Configured, project: Project, role: str | None, lang: str) -> int:
+    """Work on Kafka until told to stop; without a role one process does both."""
+    link = link_of(configured)
+    if role == "dispatcher":
+        return asyncio.run(_dispatcher_alone(configured, project, link, lang))
+    watcher = Watcher()
+
+    async def beside() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(_operations(configured, watcher, lang))
+            if role is None:
+                await _dispatch(configured, project, link, watcher, lang)
+            await asyncio.Event().wait()
+
+    run_worker(link, compile_project(project), watcher=watcher, beside=beside, lang=lang)
+    return Exit.FINE
+
+
+def link_of(configured: Configured) -> Link:
+    """How to reach the broker: its address and the settings under `kafka`."""
+    values = configured.values
+    known = {field.name for field in fields(Link)} - set(_GIVEN_ELSEWHERE)
+    unknown = sorted(set(values.kafka) - known)
+    if unknown:
+        names = ", ".join(sorted(known))
+        sentence = voice().say("run-kafka-setting", name=unknown[0], names=names)
+        raise EnvironmentUnusable(sentence)
+    return Link(bootstrap=(values.broker or "").removeprefix(_SCHEME), **values.kafka)
+
+
+class Watcher:
+    """Turns what a worker does into metrics and readiness."""
+
+    def __init__(self) -> None:
+        """Begin with nothing held."""
+        self.metrics = Metrics()
+        self.health = Health()
+
+    def outcome(self, space: str, partition: int, outcome: Outcome) -> None:
+        """An outcome is saved."""
+        del partition
+        self.metrics.outcome(space, outcome)
+
+    def holding(self, units: int, ready: int) -> None:
+        """Ready when every unit works."""
+        if units and units == ready:
+            self.health.started()
+
+
+async def _dispatcher_alone(configured: Configured, project: Project, link: Link, lang: str) -> int:
+    """The dispatcher as a process of its own; SIGTERM and SIGINT end it."""
+    watcher = Watcher()
+    async with _operations(configured, watcher, lang):
+        work = asyncio.create_task(_dispatch(configured, project, link, watcher, lang))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, work.cancel)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+    return Exit.FINE
+
+
+async def _dispatch(
+    configured: Configured, project: Project, link: Link, watcher: Watcher, lang: str
+) -> None:
+    """Alerts from the topic into the store, and from its outbox to the sinks, until cancelled."""
+    plan = plan_connectors(configured, project, lang)
+    values, folder = configured.values, configured.data_folder
+    store = Store(folder, plan.route, lang=lang, retention=retention(values.retention))
+    try:
+        store.listen(watcher.metrics.stored)
+        policy = retry_policy(values.outbox)
+        senders = Senders(make_sinks(plan, folder), store, policy, watcher.metrics)
+        watcher.health.notes = lambda: [say("health-sink", lang, sink=n) for n in senders.troubled]
+        await senders.start()
+        watcher.health.started()
+        watching = asyncio.create_task(Watch(store, watcher.metrics, senders, {}).run())
+        try:
+            await run_dispatcher(link, store)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await senders.stop()
+    finally:
+        await store.close()
+
+
+@contextlib.asynccontextmanager
+async def _operations(configured: Configured, watcher: Watcher, lang: str) -> AsyncIterator[None]:
+    """The port for operators, where one is wanted."""
+    server = OpsServer(watcher.health, watcher.metrics, lang)
+    metrics = configured.values.metrics
+    if metrics.port >= 0:
+        await server.start(metrics.host, metrics.port)
+    try:
+        yield
+    finally:
+        watcher.health.stopping()
+        await server.stop()
