@@ -292,4 +292,5 @@ def _exact_part(piece: str, text: str, column: int) -> int:
             raise QuantityError(
                 column + error.column, "R403", error.nearest, **error.found
             ) from None
-        raise QuantityError(column, "R410", text=_brief(text)) from None
+        space = len(piece) - len(piece.lstrip())
+        raise QuantityError(column + space, "R410", text=_brief(text)) from None

@@ -1,8 +1,9 @@
 """How values print in alert texts: by their type, or as a filter says."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.model.formats import format_distance, format_duration, format_quantity, format_time
 from engine.model.masks import mask_name, mask_phone, mask_plate
@@ -14,6 +15,7 @@ MISSING = "—"
 """What prints where a value is missing."""
 _LEVELS = {"blue", "yellow", "orange", "red"}
 _DEGREES = 5
+_ZONE = re.compile(r"[A-Za-z_]+(?:/[A-Za-z0-9_+\-]+){0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +82,10 @@ FILTERS: Mapping[str, Filter] = {
 
 def is_zone(name: object) -> bool:
     """Whether there is a time zone of that name."""
-    return isinstance(name, str) and name in available_timezones()
+    if not isinstance(name, str) or not _ZONE.fullmatch(name):
+        return False
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
+from jinja2.parser import Parser
 
 from engine.errors import Location, Problem
 from engine.model.units import measured
@@ -23,6 +24,19 @@ MAX_LENGTH = 4096
 _DEEPEST = 20
 _ENVIRONMENT = Environment(autoescape=True)
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "lteq": "<=", "gt": ">", "gteq": ">="}
+_REFUSED = {
+    name: term
+    for term, names in {
+        "loop": "For",
+        "arithmetic": "Add Sub Mul Div FloorDiv Mod Pow Neg Pos Concat",
+        "include": "Include Import FromImport Extends",
+        "call": "Call CallBlock Macro FilterBlock Block",
+        "assignment": "Assign AssignBlock With",
+        "inline-if": "CondExpr",
+    }.items()
+    for name in names.split()
+}
+"""Constructs of Jinja that texts do not have, by the word under which they are reported."""
 _BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
@@ -71,7 +85,7 @@ def parse_template(text: str, at: Location, scope: Scope) -> Template | list[Pro
     if any(_depth(found[0]) > _DEEPEST for found in _BRACES.finditer(text)):
         return [Problem(at, "R303", {"limit": _DEEPEST})]
     try:
-        tree = _ENVIRONMENT.parse(text)
+        tree = Parser(_ENVIRONMENT, text).parse()
     except TemplateSyntaxError as error:
         offset = _line_start(text, error.lineno)
         return [Problem(place(text, at, offset), "R350", {"line": error.lineno})]
@@ -146,7 +160,7 @@ class _Reader:
 
     def refuse(self, node: nodes.Node) -> None:
         """Say that a construct of Jinja is not one of ours."""
-        self.tell(node, "R351", found=Term(type(node).__name__.lower()))
+        self.tell(node, "R351", found=Term(_REFUSED.get(type(node).__name__, "construct")))
 
     def branch(self, node: nodes.If, rest: Sequence[nodes.If]) -> Branch:
         """An `if`, its `elif`s as branches of what is printed otherwise."""

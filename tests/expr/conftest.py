@@ -28,7 +28,11 @@ NUMBER = Type("number")
 @pytest.fixture(scope="session")
 def scope() -> Scope:
     """Fields of a vehicle, look-ups, and the engine's own names."""
-    waybill = {"destination_zone": Type("text"), "depart": Type("time"), "load": Type("number", unit="kg")}
+    waybill = {
+        "destination_zone": Type("text"),
+        "depart": Type("time"),
+        "load": Type("number", unit="kg"),
+    }
     start = {"contract_sum": Type("number", unit="CNY"), "rate": Type("number", unit="%")}
     names = {
         "vehicle": Type("text"),

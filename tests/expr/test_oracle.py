@@ -91,7 +91,7 @@ speeds = st.one_of(
 signs = st.sampled_from(sorted(COMPARE))
 equal = st.sampled_from(["==", "!="])
 anything = st.one_of(bools, numbers, texts, times)
-NUMBERS = st.one_of(
+NUMBERS: st.SearchStrategy[Tree] = st.one_of(
     name("n", "m", "k"),
     name("n", "m", "k"),
     st.tuples(st.just("number"), whole),
@@ -103,20 +103,24 @@ NUMBERS = st.one_of(
     st.tuples(st.just("abs"), some(numbers, 1)),
     st.tuples(st.just("len"), some(texts, 1)),
 )
-TEXTS = st.one_of(
+TEXTS: st.SearchStrategy[Tree] = st.one_of(
     name("kind", "note"),
     name("kind", "note"),
     st.tuples(st.just("text"), words),
     st.tuples(st.just("lower"), some(texts, 1)),
     st.tuples(st.just("coalesce"), some(texts)),
 )
-TIMES = st.one_of(
+TIMES: st.SearchStrategy[Tree] = st.one_of(
     name("seen", "sent"), st.tuples(st.just("later"), name("seen", "sent"), st.integers(0, 4))
 )
-BOOLS = st.one_of(
+BOOLS: st.SearchStrategy[Tree] = st.one_of(
     name("ok", "open"),
-    st.tuples(st.just("compare"), numbers, st.lists(st.tuples(signs, numbers), min_size=1, max_size=3)),
-    st.tuples(st.just("compare"), speeds, st.lists(st.tuples(signs, speeds), min_size=1, max_size=2)),
+    st.tuples(
+        st.just("compare"), numbers, st.lists(st.tuples(signs, numbers), min_size=1, max_size=3)
+    ),
+    st.tuples(
+        st.just("compare"), speeds, st.lists(st.tuples(signs, speeds), min_size=1, max_size=2)
+    ),
     st.tuples(st.just("compare"), times, st.lists(st.tuples(signs, times), min_size=1, max_size=2)),
     st.tuples(st.just("compare"), texts, st.lists(st.tuples(equal, texts), min_size=1, max_size=2)),
     st.tuples(st.just("compare"), bools, st.lists(st.tuples(equal, bools), min_size=1, max_size=2)),
@@ -130,6 +134,17 @@ BOOLS = st.one_of(
     st.tuples(st.just("within"), texts, texts),
     st.tuples(st.just("choice"), bools, bools, bools),
     st.tuples(st.just("coalesce"), some(bools)),
+)
+
+# Mostly logic at the root, so that each way of asking a condition is walked often.
+conditions: st.SearchStrategy[Tree] = st.deferred(
+    lambda: st.one_of(
+        bools,
+        st.tuples(st.sampled_from(["and", "or"]), st.lists(conditions, min_size=2, max_size=3)),
+        st.tuples(st.just("not"), conditions),
+        st.tuples(st.just("not"), conditions),
+        st.tuples(st.just("choice"), conditions, conditions, conditions),
+    )
 )
 
 
@@ -214,7 +229,9 @@ def work(tree: Tree, event: SimpleNamespace) -> Any:
         case ("in" | "not in" as word, part, items):
             value = work(part, event)
             others = [work(item, event) for item in items]
-            found = negation(all_of([None if None in (value, other) else value != other for other in others]))
+            found = negation(
+                all_of([None if None in (value, other) else value != other for other in others])
+            )
             return found if word == "in" else negation(found)
         case ("choice", condition, then, other):
             both = {True: work(then, event), False: work(other, event)}
@@ -274,8 +291,8 @@ def outcome(ask: Any, *args: Any) -> Any:
         return ZeroDivisionError
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
-@given(bools, st.lists(EVENTS, min_size=1, max_size=6))
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(conditions, st.lists(EVENTS, min_size=1, max_size=6))
 def test_conditions_agree_with_the_interpreter(tree: Tree, events: list[SimpleNamespace]) -> None:
     expression = typed(tree)
     if expression is None:
@@ -305,11 +322,17 @@ def test_values_agree_with_the_interpreter(tree: Tree, event: SimpleNamespace) -
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(bools, min_size=1, max_size=12), EVENTS)
+@given(st.lists(conditions, min_size=1, max_size=12), EVENTS)
 def test_many_rules_agree_with_the_interpreter(trees: list[Tree], event: SimpleNamespace) -> None:
     kinds = ("kind", "note")
     indexed = [
-        ("and", [("compare", ("name", kinds[i % 2]), [("==", ("text", "ab"[i % 3 : i % 3 + 1]))]), tree])
+        (
+            "and",
+            [
+                ("compare", ("name", kinds[i % 2]), [("==", ("text", "ab"[i % 3 : i % 3 + 1]))]),
+                tree,
+            ],
+        )
         for i, tree in enumerate(trees)
     ]
     pairs = [(tree, made) for tree in indexed if (made := typed(tree)) is not None]

@@ -21,7 +21,11 @@ from engine.ruleset.expr import parse
         pytest.param("1 < workers <= 3", "(1 < workers <= 3)", id="chain"),
         pytest.param("not vehicle in ['a']", '(not (vehicle in ["a"]))', id="not-around-in"),
         pytest.param("vehicle not in ['a']", '(not (vehicle in ["a"]))', id="not-in"),
-        pytest.param("2 if located else 3 if located else 4", "(2 if located else (3 if located else 4))", id="choice-to-the-right"),
+        pytest.param(
+            "2 if located else 3 if located else 4",
+            "(2 if located else (3 if located else 4))",
+            id="choice-to-the-right",
+        ),
         pytest.param("speed < 5 m/s", "(speed < 18 km/h)", id="constant-into-the-fields-unit"),
         pytest.param("5 m/s > speed", "(18 km/h > speed)", id="constant-first"),
         pytest.param("accuracy <= 50米", "(accuracy <= 50 meters)", id="chinese-unit"),
@@ -29,7 +33,11 @@ from engine.ruleset.expr import parse
         pytest.param("workers % 3 == 0", "((workers % 3) == 0)", id="remainder-by-number"),
         pytest.param("100 % workers == 0", "((100 % workers) == 0)", id="remainder-by-name"),
         pytest.param("start.rate > 20%", "(start.rate > 20%)", id="percent"),
-        pytest.param("start.rate > 20% and located", "((start.rate > 20%) and located)", id="percent-then-word"),
+        pytest.param(
+            "start.rate > 20% and located",
+            "((start.rate > 20%) and located)",
+            id="percent-then-word",
+        ),
         pytest.param("workers / 4 < 50%", "((workers / 4) < 0.5)", id="share-beside-percent"),
         pytest.param("speed != null", "(speed != null)", id="present"),
         pytest.param("null == speed", "(speed == null)", id="absent"),
@@ -37,21 +45,39 @@ from engine.ruleset.expr import parse
         pytest.param("missing(site)", "(site == null)", id="missing-is-absent"),
         pytest.param("site.exists", "(site != null)", id="record-exists"),
         pytest.param('vehicle == "a\\"b\\\\"', '(vehicle == "a\\"b\\\\")', id="escapes"),
-        pytest.param("matches(vehicle, '\\d+')", 'matches(vehicle, "\\\\d+")', id="backslash-stays"),
+        pytest.param(
+            "matches(vehicle, '\\d+')", 'matches(vehicle, "\\\\d+")', id="backslash-stays"
+        ),
         pytest.param("located\n  and\n  located", "(located and located)", id="several-lines"),
         pytest.param("vehicle in ['a', 'b',]", '(vehicle in ["a", "b"])', id="last-comma"),
-        pytest.param("start.contract_sum * start.rate", "(start.contract_sum * (start.rate as number))", id="money-times-percent"),
+        pytest.param(
+            "start.contract_sum * start.rate",
+            "(start.contract_sum * (start.rate as number))",
+            id="money-times-percent",
+        ),
         pytest.param("speed * 2h", "(((speed as m/s) * 7200000ms) as m)", id="speed-times-time"),
         pytest.param("accuracy / 10s", "((accuracy / 10000ms) as m/s)", id="length-by-time"),
-        pytest.param("reported + 2h < event_time", "((reported + 7200000ms) < event_time)", id="time-plus-duration"),
-        pytest.param("event_time - reported > 1d", "((event_time - reported) > 86400000ms)", id="time-minus-time"),
+        pytest.param(
+            "reported + 2h < event_time",
+            "((reported + 7200000ms) < event_time)",
+            id="time-plus-duration",
+        ),
+        pytest.param(
+            "event_time - reported > 1d",
+            "((event_time - reported) > 86400000ms)",
+            id="time-minus-time",
+        ),
         pytest.param("age(since) > 1d", "(age(since, event_time) > 86400000ms)", id="age"),
         pytest.param("amount < 300 万元", "(amount < 3000000 CNY)", id="money"),
-        pytest.param("coalesce(speed, 0 m/s) < 2 m/s", "(coalesce(speed, 0 km/h) < 7.2 km/h)", id="coalesce-in-one-unit"),
+        pytest.param(
+            "coalesce(speed, 0 m/s) < 2 m/s",
+            "(coalesce(speed, 0 km/h) < 7.2 km/h)",
+            id="coalesce-in-one-unit",
+        ),
         pytest.param("'苏F' in vehicle", '("苏F" in vehicle)', id="part-of-text"),
         pytest.param("vehicle in watched", "(vehicle in watched)", id="named-list"),
     ],
-)  # fmt: skip
+)
 def test_the_checked_form(typed, text, form):
     assert typed(text).describe() == form
 

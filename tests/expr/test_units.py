@@ -109,7 +109,7 @@ def test_periods_keep_what_they_count(text, parts):
         pytest.param(parse_duration, "1" * 16 + "s", "R307", 0, "", id="too-many-digits"),
         pytest.param(parse_duration, "", "R407", 0, "", id="empty"),
         pytest.param(parse_period, "1 month + 5 wrkdays", "R403", 12, "workdays", id="misspelled"),
-        pytest.param(parse_period, "1 month + ", "R410", 9, "", id="nothing-to-add"),
+        pytest.param(parse_period, "1 month + ", "R410", 10, "", id="nothing-to-add"),
         pytest.param(parse_period, "5 km", "R410", 0, "", id="a-distance"),
     ],
 )
@@ -127,7 +127,8 @@ def test_what_we_advise_to_write_is_read_as_what_we_meant():
         plain = PLAIN[IN_TEXT[spelling]]
         again = parse_quantity(written(5, plain))
         assert again.unit is not None
-        assert (UNITS[again.unit], again.value) == (UNITS[plain], 5), spelling
+        assert UNITS[again.unit] == UNITS[plain], spelling
+        assert again.value == 5, spelling
 
 
 def test_every_dimension_has_its_base_among_the_units():

@@ -22,6 +22,7 @@ from engine.ruleset.expr.pieces import (
     every,
     inside,
     is_none,
+    is_true,
     load,
     negated,
     not_none,
@@ -269,10 +270,12 @@ class Emitter:
                 return self.known(args, inside)
             case "call" if node.value != "coalesce":
                 needed, build = self.call(node)
+                if FUNCTIONS[str(node.value)].nullable:
+                    return self.known(needed, lambda ready: is_true(build(ready)))
                 return self.known(needed, build)
         value = self.value(node)
         if node.type.nullable:
-            return ast.Compare(value, [ast.Is()], [ast.Constant(True)])
+            return is_true(value)
         return value
 
     def falsity(self, node: Checked) -> ast.expr:

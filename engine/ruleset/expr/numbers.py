@@ -9,6 +9,7 @@ from engine.model.unit_table import BASE, PRODUCTS, UNITS, scale
 from engine.model.units import measured, plain_number, written
 from engine.ruleset.expr.tree import Checked
 from engine.ruleset.expr.types import NUMBER, Type
+from engine.text.terms import Term
 
 
 class Told(Protocol):
@@ -75,12 +76,12 @@ def _disagree(node: Checked, first: Checked, tell: Told, words: Words) -> None:
             number = written(Fraction(str(node.value)), None)
             tell(node, "R342", name=words(first), text=words(node), number=number)
         else:
-            tell(node, "R343", name=words(first), other=words(node), unit=unit)
+            tell(node, "R343", name=words(first), other=words(node), unit=Term(unit))
     elif unit is None and target is not None:
         if node.op == "const":
             tell(node, "R401", "", **_advice(node, target), other=words(first))
         else:
-            tell(node, "R343", name=words(node), other=words(first), unit=target)
+            tell(node, "R343", name=words(node), other=words(first), unit=Term(target))
     elif first.type.measures == "length" and unit == "min" and words(node).endswith("m"):
         tell(node, "R404", text=words(node), number=written(Fraction(str(node.value)), None))
     else:
@@ -98,7 +99,7 @@ def _advice(number: Checked, unit: str) -> dict[str, str]:
     """What to write in place of a bare number: the same number with the unit."""
     value = Fraction(str(number.value))
     shown = "min" if unit == "ms" else unit
-    return {"number": written(value, None), "unit": unit, "instead": written(value, shown)}
+    return {"number": written(value, None), "unit": Term(unit), "instead": written(value, shown)}
 
 
 def as_ratio(node: Checked) -> Checked:

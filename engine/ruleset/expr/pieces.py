@@ -33,6 +33,11 @@ def is_none(value: ast.expr) -> ast.expr:
     return ast.Compare(value, [ast.Is()], [ast.Constant(None)])
 
 
+def is_true(value: ast.expr) -> ast.expr:
+    """`value is True`."""
+    return ast.Compare(value, [ast.Is()], [ast.Constant(True)])
+
+
 def not_none(value: ast.expr) -> ast.expr:
     """`value is not None`."""
     return ast.Compare(value, [ast.IsNot()], [ast.Constant(None)])
