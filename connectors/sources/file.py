@@ -259,8 +259,8 @@ class _Pace:
     def slices(
         self, records: Sequence[Record], time_of: Callable[[bytes], int | None]
     ) -> list[Sequence[Record]]:
-        """Cut records where a fifth of a second of the clock passes between them."""
-        step = max(1, int(200 * self._speed))
+        """Cut records where a twentieth of a second of the clock passes between them."""
+        step = max(1, int(50 * self._speed))
         cuts, newest, first = [0], None, None
         for number, record in enumerate(records):
             at = time_of(record.value)
