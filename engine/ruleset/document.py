@@ -13,7 +13,7 @@ _EXCERPT = 160
 
 
 class Mark(NamedTuple):
-    """Where a value begins and ends (lines and columns from 0, as the parser counts) and its quotes."""
+    """Where a value begins and ends, lines and columns from 0, and how it is quoted."""
 
     line: int
     column: int
@@ -91,7 +91,7 @@ class Document:
         return Location(self.file, line + 1, column + 1)
 
     def _next(self, char: str, line: int, column: int) -> tuple[int, int] | None:
-        """The next place at or after (line, column) that holds `char`, over white space and escapes."""
+        """The next place that holds `char`, stepping over white space and escapes."""
         while line < len(self.lines):
             text = self.lines[line]
             while column < len(text):
@@ -124,10 +124,11 @@ class Document:
         """The source line at a place, cut to a readable length; empty where it would not help."""
         if not 0 < at.line <= len(self.lines) or at.column > _EXCERPT:
             return ""
-        return self.lines[at.line - 1][:_EXCERPT].replace("\t", " ").rstrip()
+        line = self.lines[at.line - 1][:_EXCERPT].replace("\t", " ").rstrip()
+        return "".join(char if char.isprintable() else "?" for char in line)
 
     def _known(self, path: Sequence[str | int]) -> Path:
-        """What of a path is written in the file; steps that a shorthand leaves out are passed over."""
+        """What of a path is written in the file, without the steps a shorthand leaves out."""
         known: Path = ()
         for step in path:
             if (*known, step) in self.marks:

@@ -104,7 +104,7 @@ def common_scope(feeds: Sequence[FeedSpec], known: Known, lookups: Mapping[str, 
 
 
 def alert_scope(scope: Scope, start: Type | None = None) -> Scope:
-    """The same names and those of an alert: `anchor`, `held`, `left`, ...; for a deadline `start`."""
+    """The same names and those of an alert (`anchor`, `held`, ...), for a deadline `start`."""
     names = {**ALERT_EXTRAS, **scope.names}
     if start is not None:
         names["start"] = start
@@ -112,7 +112,7 @@ def alert_scope(scope: Scope, start: Type | None = None) -> Scope:
 
 
 def start_record(feed: FeedSpec | None, roster: TableSpec | None) -> Type:
-    """What `start.<name>` may be: the start event's fields and the roster's columns, all nullable."""
+    """What `start.<name>` may be: fields of the start event and columns of the roster, nullable."""
     fields: dict[str, Type] = {}
     for source in (roster, feed):
         if source is not None:

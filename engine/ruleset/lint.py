@@ -191,9 +191,11 @@ def _unused(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
         ("lists", "W206", known.lists, uses.lists),
         ("playbooks", "W213", known.playbooks, uses.playbooks),
     ):
-        for name in names:
-            if name not in used:
-                found.append(_warning(known.files.get((kind, name), kind), code, name))
+        found += [
+            _warning(known.files.get((kind, name), kind), code, name)
+            for name in names
+            if name not in used
+        ]
     for name in known.layers:
         dynamic = "inside(" in uses.words
         if name != REGIONS and name not in uses.layers and not dynamic:

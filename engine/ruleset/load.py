@@ -250,7 +250,7 @@ class _Loader:
                     self.unsound.add((part.kind, name))
 
     def _first(self, part: Part, kind: str, name: str, notes: Notes) -> bool:
-        """Whether a name is declared for the first time; an exact copy of the first is passed over."""
+        """Whether a name is declared for the first time; an exact copy is passed over."""
         first = self.first.setdefault((kind, name), part)
         if first is part:
             return True

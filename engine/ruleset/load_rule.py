@@ -132,7 +132,7 @@ def space_name(by: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _feeds(model: RuleModel, notes: Notes, known: Known) -> list[str]:
-    """The feeds a rule reads; for a deadline those its events come from, which `from` may repeat."""
+    """The feeds a rule reads; for a deadline those of its events, which `from` may repeat."""
     deadline = model.when.deadline
     named = list(model.from_ or [])
     for index, name in enumerate(named):

@@ -24,6 +24,7 @@ from engine.ruleset.spec import (
     Severity,
     Warning_,
 )
+from engine.text.terms import Term
 
 _DAY_MS = 86_400_000
 _ROUGH_DAYS = {PeriodUnit.DAYS: 1.0, PeriodUnit.WORKDAYS: 1.4, PeriodUnit.MONTHS: 30.4}
@@ -177,7 +178,7 @@ class WhenLoader:
         if amount is None or reach is None:
             return None
         if amount.type.measures != reach.type.measures:
-            units = [kind.unit or "1" for kind in (amount.type, reach.type)]
+            units = [Term(kind.unit or "no-unit") for kind in (amount.type, reach.type)]
             self.notes.add((*path, "reach"), "R437", sum=units[0], reach=units[1])
             return None
         return Need(test, amount, _in_unit_of(reach, amount), model.name)
@@ -199,7 +200,7 @@ class WhenLoader:
         return Roster(model.roster.table, model.roster.start)
 
     def _limits(self, model: DeadlineModel) -> None:
-        """Warnings come in order of time and severity, within the limit and below the rule's level."""
+        """Warnings rise with time, within the limit and below the rule's own level."""
         whole = rough_days(model.within)
         if whole <= 0:
             self.notes.add((*_DEADLINE, "within"), "R416", name="within")

@@ -47,14 +47,22 @@ class Notes:
         ]
 
     def known(
-        self, name: str, names: Iterable[str], code: str, path: Sequence[str | int], **found: object
+        self,
+        name: str,
+        names: Iterable[str],
+        code: str,
+        path: Sequence[str | int],
+        *,
+        at_key: bool = False,
+        **found: object,
     ) -> bool:
         """Whether a name is one of those declared; if not, notes it with the nearest right one."""
         declared = list(names)
         if name in declared:
             return True
         if name not in self.broken and code not in self.broken:
-            self.add(path, code, nearest(name, declared), name=show(name)[1:-1], **found)
+            near = nearest(name, declared)
+            self.add(path, code, near, at_key=at_key, name=show(name)[1:-1], **found)
         return False
 
     def wrong(self) -> bool:

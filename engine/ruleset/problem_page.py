@@ -1,4 +1,4 @@
-"""The page of all problem codes, made from the catalogue: `python -m engine.ruleset.problem_page`."""
+"""The page of all problem codes, made from the catalogue (`python -m` this module prints it)."""
 
 import sys
 
@@ -16,8 +16,8 @@ _GROUPS = (
 _HEAD = """# Problem codes
 
 Made from `engine/text/*.toml`; do not edit. Codes that begin with R are errors: nothing is loaded
-until they are mended. Codes that begin with W are warnings; `forewarn check --strict` fails on them.
-Words in `{braces}` stand for what was found.
+until they are mended. Codes that begin with W are warnings; `forewarn check --strict` fails on
+them. Words in `{braces}` stand for what was found.
 """
 
 
@@ -32,8 +32,8 @@ def page() -> str:
             if code.startswith(prefix)
         ]
         if rows:
-            head = f"## {prefix}xx {english} {chinese}\n\n| code | English | 中文 |\n| --- | --- | --- |"
-            parts.append("\n".join([head, *rows]) + "\n")
+            head = [f"## {prefix}xx {english} {chinese}", "", "| code | English | 中文 |"]
+            parts.append("\n".join([*head, "| --- | --- | --- |", *rows]) + "\n")
     return "\n".join(parts)
 
 

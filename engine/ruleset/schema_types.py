@@ -57,7 +57,7 @@ def _zone(name: str) -> str:
 
 
 def _hours(text: Any) -> tuple[tuple[int, int], ...]:
-    """Daily hours such as `08:00-12:00, 14:00-18:00` as minutes; `22:00-06:00` runs over midnight."""
+    """Daily hours such as `08:00-12:00, 22:00-06:00` as spans of minutes of a day."""
     if not isinstance(text, str):
         refuse("R142")
     spans: list[tuple[int, int]] = []
@@ -66,7 +66,7 @@ def _hours(text: Any) -> tuple[tuple[int, int], ...]:
         if not found:
             refuse("R142")
         begin, end = _minutes(found[1], found[2]), _minutes(found[3], found[4])
-        if begin == end or begin == _DAY_MINUTES:
+        if begin in {end, _DAY_MINUTES}:
             refuse("R142")
         spans += [(begin, end)] if begin < end else [(begin, _DAY_MINUTES), (0, end)]
     return tuple(sorted(span for span in spans if span[0] < span[1]))

@@ -1,4 +1,4 @@
-"""Checks a document against a pydantic model and says everything that does not fit, in our words."""
+"""Checks a document against a pydantic model and says in our words all that does not fit."""
 
 import difflib
 import re

@@ -76,7 +76,7 @@ def read(file: DeclaredFile) -> Reading:
 
 
 def decode(file: DeclaredFile, limit: int = MAX_BYTES) -> str | Problem:
-    """The text of a file, which must be UTF-8 (a byte order mark is tolerated) and not too large."""
+    """The text of a file: UTF-8, with or without a byte order mark, and not too large."""
     start = Location(file.path)
     if len(file.raw) > limit:
         return Problem(start, "R100", {"limit": f"{limit // 1_000_000} MB"})
@@ -212,8 +212,8 @@ class _Builder:
         top.repeated = name in top.value
         if top.repeated:
             first = self.keys[path].line + 1
-            mark = event.start_mark
-            place = Location(self.file, mark.line + 1, mark.column + 1)
+            here = _mark(event)
+            place = Location(self.file, here.line + 1, here.column + 1)
             self.problems.append(Problem(place, "R114", {"name": name[:60], "line": first}))
         else:
             self.keys[path] = _mark(event)

@@ -13,7 +13,7 @@ from engine.ruleset.spec import Basis
 def check_by(
     model: RuleModel, names: Sequence[str], feeds: Sequence[FeedSpec], notes: Notes
 ) -> dict[str, tuple[str, ...]]:
-    """For each feed the fields of the key; every one must exist, and all feeds have equally many."""
+    """For each feed the fields of its key, which must exist, equally many for all feeds."""
     if "*" in model.by:
         by = {name: tuple(model.by["*"]) for name in names}
     else:

@@ -15,7 +15,9 @@ RULE = "flood-level.yaml"
 def hash_after(file: str, change: Callable[[str], str]) -> str:
     """The hash of the flood rule when one file of its pack reads otherwise."""
     files = [
-        DeclaredFile(one.path, change(one.raw.decode()).encode()) if one.path.endswith(file) else one
+        DeclaredFile(one.path, change(one.raw.decode()).encode())
+        if one.path.endswith(file)
+        else one
         for one in read_project([RIVER])
     ]
     loaded = load_project(files)

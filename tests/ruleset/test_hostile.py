@@ -92,7 +92,9 @@ def test_any_bytes_are_read_or_reported(raw: bytes) -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+        ),
         max_leaves=12,
     ),
     st.sampled_from(["rule.yaml", "feeds/f.yaml", "tables/t.yaml", "routes.yaml", "lists/l.yaml"]),

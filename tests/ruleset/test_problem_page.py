@@ -13,7 +13,9 @@ CODES = sorted(name for name in catalogue() if name[0] in "RW" and name[1:].isdi
 
 
 def test_the_page_of_problem_codes_is_made_from_the_catalogue() -> None:
-    assert PAGE.read_text("utf-8") == page(), "python -m engine.ruleset.problem_page > docs/problems.md"
+    assert PAGE.read_text("utf-8") == page(), (
+        "python -m engine.ruleset.problem_page > docs/problems.md"
+    )
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.edge.files import read_project
-from engine.model.units import parse_duration
+from engine.model.units import parse_duration, parse_speed
 from engine.ruleset.load import Loaded, load_project
 from engine.ruleset.spec import DwellSpec, Project, RuleSpec, Severity
 
@@ -33,9 +33,9 @@ def test_the_dwell_is_in_metres_milliseconds_and_metres_a_second(rule: RuleSpec)
     assert rule.when == DwellSpec(
         at_least_ms=parse_duration("30m"),
         radius_m=150.0,
-        slower_than_mps=pytest.approx(5 / 3.6),
+        slower_than_mps=parse_speed("5 km/h"),
         speed_field="speed",
-        speed_scale=pytest.approx(1 / 3.6),
+        speed_scale=parse_speed("1 km/h"),
         outside_ms=60_000,
         silent_ms=300_000,
     )
