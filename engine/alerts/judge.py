@@ -76,6 +76,7 @@ class RuleJudge:
         self.for_ms = spec.for_ms
         self.keep_ms = spec.keep_firing_ms
         self.has_clear = words.clear is not None
+        self.asks = bool(words.levels)
         self.base_rank = spec.severity.rank
         self.steps = tuple(
             (level.at_least_ms, level.severity.rank)

@@ -110,6 +110,8 @@ class Judge(Protocol):
     for_ms: int
     keep_ms: int
     has_clear: bool
+    asks: bool
+    """Whether a level depends on the event, so that a firing alert must see every one."""
     base_rank: int
     steps: tuple[tuple[int, int], ...]
     """(held for ms, rank) of the levels that climb by time."""

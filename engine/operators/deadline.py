@@ -6,7 +6,7 @@
 
 A need is an event, or a sum of events that reaches a limit. What is seen before the start of a
 single deadline counts (a deposit may precede the permit). With `every`, an event goes to the
-oldest cycle whose need is unmet.
+oldest cycle whose need is unmet; a cycle that ended without anything owed is passed over.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -50,18 +50,21 @@ class Clock:
     Attributes:
         start: Fields of the start event or roster row, as plain values; None before the start.
         cycles: Open cycles by number; a single deadline has number 0 only.
+        last: Number of the newest cycle that was opened, and `last_end` when it ends (0: never).
         paused: Since when the clock stands still, or 0.
         wake: The instant of the timer that counts, or 0.
 
     """
 
-    __slots__ = ("cycles", "feed", "paused", "start", "start_ms", "wake")
+    __slots__ = ("cycles", "feed", "last", "last_end", "paused", "start", "start_ms", "wake")
 
     def __init__(self) -> None:
         self.start: dict[str, Any] | None = None
         self.start_ms = 0
         self.feed = ""
         self.cycles: dict[int, Cycle] = {}
+        self.last = 0
+        self.last_end = 0
         self.paused = 0
         self.wake = 0
 
@@ -200,8 +203,9 @@ class DeadlineLogic:
         cycle = clock.cycles[number] = Cycle(number, begin, len(self.parts.needs))
         if every is not None:
             cycle.end = limits.cycle_begin(clock.start_ms, every, number + 1, zone)
-        counted = limits.count_from(begin, number)
-        cycle.due = self.calendar.add(counted, spec.within, zone)
+        clock.last, clock.last_end = number, cycle.end
+        counted, within = limits.counted(clock.start_ms, begin, number, every, spec.within)
+        cycle.due = self.calendar.add(counted, within, zone)
         cycle.steps = self._steps(cycle.due)
 
     def _steps(self, due: int) -> Steps:
@@ -250,6 +254,8 @@ class DeadlineLogic:
         if amount is None:
             return
         for cycle in sorted(clock.cycles.values(), key=lambda cycle: cycle.number):
+            if cycle.end and cycle.end <= event_ms and not self._judged(cycle):
+                continue  # nothing was owed in that cycle
             if not cycle.met and not self._is_met(key, clock, cycle, number, event_ms):
                 cycle.got[number] += amount
                 if clock.start is not None:
@@ -307,12 +313,12 @@ class DeadlineLogic:
         clock = self.keys.get(key)
         if clock is None or clock.start is None:
             return
+        while clock.last_end and clock.last_end <= at_ms:
+            self._open(clock, clock.last + 1)
         for number in sorted(clock.cycles):
             cycle = clock.cycles[number]
             if not clock.paused:
                 self._climb(key, clock, cycle, at_ms)
-            if cycle.end and cycle.end <= at_ms and number + 1 not in clock.cycles:
-                self._open(clock, number + 1)
             over = cycle.met or (cycle.due <= at_ms and not self._judged(cycle))
             if cycle.end and cycle.end <= at_ms and over:
                 del clock.cycles[number]
@@ -351,12 +357,10 @@ class DeadlineLogic:
 
     def _plan(self, key: str, clock: Clock, at_ms: int) -> None:
         """Ask for the nearest instant at which something happens."""
-        instants = []
+        instants = [max(clock.last_end, at_ms + 1)] if clock.last_end else []
         for cycle in clock.cycles.values():
             if not clock.paused and cycle.step < len(cycle.steps):
                 instants.append(max(cycle.steps[cycle.step][0], at_ms + 1))
-            if cycle.end and cycle.number + 1 not in clock.cycles:
-                instants.append(max(cycle.end, at_ms + 1))
             if cycle.end and cycle.end > at_ms:
                 instants.append(cycle.end)
             if not cycle.end and cycle.step == len(cycle.steps):
@@ -385,16 +389,17 @@ class DeadlineLogic:
             [c.number, c.begin, c.end, c.due, c.got, c.met, c.seen, c.step]
             for _, c in sorted(clock.cycles.items())
         ]
-        plain = [clock.start, clock.start_ms, clock.feed, clock.paused, clock.wake, cycles]
-        return [plain, episodes]
+        newest = [clock.last, clock.last_end, clock.paused, clock.wake]
+        return [[clock.start, clock.start_ms, clock.feed, newest, cycles], episodes]
 
     def load(self, key: str, saved: Any) -> None:
         """Take up a saved key and ask for its timers again."""
         plain, episodes = saved
         if plain is not None:
             clock = self.keys[key] = Clock()
-            clock.start, clock.start_ms, clock.feed, clock.paused, clock.wake = plain[:5]
-            for number, begin, end, due, got, met, seen, step in plain[5]:
+            clock.start, clock.start_ms, clock.feed = plain[:3]
+            clock.last, clock.last_end, clock.paused, clock.wake = plain[3]
+            for number, begin, end, due, got, met, seen, step in plain[4]:
                 cycle = clock.cycles[number] = Cycle(number, begin, len(got))
                 cycle.end, cycle.due, cycle.got = end, due, list(got)
                 cycle.met, cycle.seen, cycle.step = met, seen, step

@@ -13,7 +13,7 @@ nothing fires. Without `silent` nothing is presumed: only fixes prove a stay, an
 from collections.abc import Callable
 from typing import Any
 
-from engine.alerts.lifecycle import Judge, Life
+from engine.alerts.lifecycle import Episode, Judge, Life, Phase
 from engine.operators.base import Event, EventCodec, Host
 from engine.ruleset.spec import DwellSpec
 
@@ -55,11 +55,12 @@ class Stay:
         out: Time of the first fix of the present excursion, or None.
         held: Whether the stay has lasted T.
         zone: The zone of the stay, or empty.
+        calm: The firing episode, once a further fix inside can change nothing but its evidence.
         wake: The instant of the timer that counts, or 0.
 
     """
 
-    __slots__ = ("event", "feed", "fixes", "held", "last", "out", "seen", "wake", "zone")
+    __slots__ = ("calm", "event", "feed", "fixes", "held", "last", "out", "seen", "wake", "zone")
 
     def __init__(self, fix: Fix, zone: str, feed: str, event: Event) -> None:
         self.fixes = [fix]
@@ -67,6 +68,7 @@ class Stay:
         self.last = fix[0]
         self.out: int | None = None
         self.held = False
+        self.calm: Episode | None = None
         self.wake = 0
         self.seen = 1
         self.feed = feed
@@ -106,8 +108,11 @@ class DwellLogic:
         lon_of, lat_of = self.axes[feed]
         moving, extras = self.moving[feed], self.extras
         keys, opened, far = self.keys, self.life.open, self.place.far
-        circle_only = self.place.in_zone is None and far is not None
-        presumed = self.spec.silent_ms is not None
+        circle = far if self.place.in_zone is None else None
+        silent = self.spec.silent_ms
+        patience = 2**62 if silent is None else silent
+        at_least, touch = self.spec.at_least_ms, self.host.dirty.add
+        number = self.host.number
 
         def on_event(key: str, event: Event, at_ms: int) -> None:
             stay = keys.get(key)
@@ -123,17 +128,28 @@ class DwellLogic:
             if stay is None:
                 self._start(key, [at_ms, lon, lat, at_ms], feed, event)
             elif (
-                # The commonest fix of a standing key, handled without a call: inside, nothing due.
-                circle_only
-                and presumed
-                and not stay.held
+                # The commonest fix of a standing key, handled here: inside, and nothing is due.
+                circle is not None
                 and stay.out is None
-                and at_ms - stay.last <= self.spec.silent_ms  # type: ignore[operator]
-                and at_ms - stay.fixes[0][0] < self.spec.at_least_ms
-                and not far(stay.fixes[0][1], stay.fixes[0][2], lon, lat)  # type: ignore[misc]
+                and at_ms - stay.last <= patience
+                and not circle(stay.fixes[0][1], stay.fixes[0][2], lon, lat)
+                and (stay.calm is not None or at_ms - stay.fixes[0][0] < at_least)
             ):
-                self._keep(stay, [at_ms, lon, lat, at_ms], event)
-                self.host.touch(key)
+                stay.last, stay.event = at_ms, event
+                stay.seen += 1
+                touch((number, key))
+                if stay.calm is None:
+                    before = stay.fixes[-1]
+                    if before[1] == lon and before[2] == lat:
+                        before[3] = at_ms
+                    else:
+                        stay.fixes.append([at_ms, lon, lat, at_ms])
+                else:
+                    stay.calm.event = event
+                    stay.calm.facts["last"] = at_ms
+                    stay.calm.facts["size"] = stay.seen
+                    if stay.calm.phase is not Phase.FIRING:
+                        stay.calm = None
             else:
                 self._follow(key, stay, [at_ms, lon, lat, at_ms], feed, event)
             if key in opened:
@@ -246,7 +262,9 @@ class DwellLogic:
         return out is None or at_ms - out < tolerated, out
 
     def _hold(self, key: str, stay: Stay, at_ms: int) -> None:
-        """The stay has lasted T: hand it to the alert's life."""
+        """The stay has lasted T: hand it to the alert's life, unless its alert is over already."""
+        if stay.held and self.life.find(key) is None:
+            return
         if not stay.held:
             stay.held = True
             del stay.fixes[1:]
@@ -259,6 +277,9 @@ class DwellLogic:
             "feed": stay.feed,
         }
         self.life.hold(key, anchor[0], at_ms, stay.event, facts)
+        episode = self.life.find(key)
+        firing = episode is not None and episode.phase is Phase.FIRING
+        stay.calm = episode if firing and not self.life.judge.asks else None
 
     def _wake_for(self, key: str, stay: Stay) -> None:
         """Ask for the timer at anchor + T, where presence between fixes may be presumed."""

@@ -49,9 +49,21 @@ def cycle_begin(start_ms: int, every: Period, number: int, zone: str) -> int:
     return (midnight(day + timedelta(days=1), zone) if counted else start_ms) + exact
 
 
-def count_from(begin_ms: int, number: int) -> int:
-    """An instant inside the day from which a cycle's limit is counted (that day is not counted)."""
-    return begin_ms if number == 0 else begin_ms - 1
+def counted(
+    start_ms: int, begin_ms: int, number: int, every: Period | None, within: Period
+) -> tuple[int, Period]:
+    """From which instant a cycle's limit is counted, and the limit itself; that day is not counted.
+
+    Months are counted from the first start, not from the cycle's own: of a start on the 31st the
+    second month ends on 31 March, though the first ended on 28 February.
+    """
+    if number == 0 or every is None:
+        return begin_ms, within
+    months = len(every.parts) == 1 and every.parts[0][1] is PeriodUnit.MONTHS
+    if months and within.parts[0][1] is PeriodUnit.MONTHS:
+        first = (within.parts[0][0] + every.parts[0][0] * number, PeriodUnit.MONTHS)
+        return start_ms, Period((first, *within.parts[1:]), within.text)
+    return begin_ms - 1, within
 
 
 def before(due_ms: int, left: Period, calendar: WorkCalendar, zone: str) -> int:

@@ -67,6 +67,8 @@ class MatchLogic:
                 miss(key, event, at_ms)
             if key in opened:
                 self.life.event(key, event, at_ms)
+                if key not in opened and key in keys:
+                    self._end(key, at_ms, event)
 
         return on_event
 

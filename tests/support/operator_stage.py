@@ -19,6 +19,7 @@ class Recorder:
     for_ms: int = 0
     keep_ms: int = 0
     has_clear: bool = False
+    asks: bool = False
     base_rank: int = 2
     steps: tuple[tuple[int, int], ...] = ()
     said: list[tuple[str, str, int, int, int]] = field(default_factory=list)

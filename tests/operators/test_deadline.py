@@ -1,0 +1,211 @@
+"""deadline: due at 24:00 of the last day, met by a sum, paused, cancelled, repeated, withdrawn."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import deadline_oracle as oracle
+from deadline_oracle import Seen
+from engine.model.calendar import WorkCalendar
+from engine.operators.deadline import DeadlineLogic, NeedTest, Parts
+from engine.ruleset.spec import DeadlineSpec, LevelSpec, Period, PeriodUnit, Severity, Warning_
+from operator_stage import Stage
+
+ORIGIN = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
+DAY_H = 24
+
+
+@cache
+def weekends_only() -> WorkCalendar:
+    return WorkCalendar("plain", date(2020, 1, 1), date(2030, 1, 1))
+
+
+def ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def hour(hours: int) -> int:
+    return ms(ORIGIN + timedelta(hours=hours))
+
+
+def workdays(count: int) -> Period:
+    return Period(((count, PeriodUnit.WORKDAYS),))
+
+
+MONTH = Period(((1, PeriodUnit.MONTHS),))
+
+
+def role(name: str):
+    return ("feed", lambda e, _x: e["role"] == name)
+
+
+def stage(
+    within: Period,
+    *,
+    reach: float | None = None,
+    every: Period | None = None,
+    attended: bool = False,
+    retract: bool = False,
+    warnings: tuple[Warning_, ...] = (),
+    overdue: tuple[tuple[Period, Severity], ...] = (),
+    roster: tuple = (),
+) -> Stage:
+    spec = DeadlineSpec(
+        within=within, needs=(), every=every, retract=retract, zone="UTC", calendar="plain",
+        warnings=warnings, while_=object() if attended else None,  # type: ignore[arg-type]
+    )  # fmt: skip
+    need = NeedTest(
+        "feed",
+        role("pay")[1],
+        None if reach is None else lambda e, _x: e["amount"],
+        None if reach is None else lambda _e, _x: reach,
+        "pay",
+    )
+    tests = {name: role(name) for name in ("start", "pause", "resume", "cancel")}
+    if attended:
+        tests["while"] = role("attend")
+    levels = tuple(LevelSpec(severity, overdue=period) for period, severity in overdue)
+
+    def make(judge, host, codec):
+        return DeadlineLogic(
+            spec, Parts([need], tests), levels, weekends_only(), roster,
+            lambda _k, _e, _t, facts: facts, judge, host, codec,
+        )  # fmt: skip
+
+    return Stage(make)
+
+
+def tell(scene: Stage, story: list[Seen], until: int, restart: int = -1) -> list[tuple[str, int]]:
+    for number, seen in enumerate(sorted(story, key=lambda seen: seen.hour)):
+        at = hour(seen.hour)
+        scene.timers_before(at)
+        if number == restart:
+            scene.restart(["k"], at)
+        scene.event("feed", "k", {"role": seen.role, "amount": seen.amount}, at)
+    scene.timers_before(hour(until) + 1)
+    return [(what, at) for what, _, _, at, _ in scene.judge.said]
+
+
+def at_hours(told: list[tuple[str, int]]) -> list[tuple[str, float]]:
+    return [(what, (at - ms(ORIGIN)) / 3_600_000) for what, at in told]
+
+
+@pytest.mark.parametrize(
+    ("story", "expected"),
+    [
+        pytest.param([Seen(9, "start")], [("fired", 8 * DAY_H)], id="unmet-fires-at-24-of-day-5"),
+        pytest.param(
+            [Seen(9, "start"), Seen(8 * DAY_H, "pay", 10)], [], id="at-24-exactly-is-in-time"
+        ),
+        pytest.param(
+            [Seen(9, "start"), Seen(8 * DAY_H + 1, "pay", 10)],
+            [("fired", 8 * DAY_H), ("cleared", 8 * DAY_H + 1)],
+            id="an-hour-late-fires-and-clears",
+        ),
+        pytest.param(
+            [Seen(9, "start"), Seen(30, "pay", 9)], [("fired", 8 * DAY_H)], id="one-short-fires"
+        ),
+        pytest.param(
+            [Seen(1, "pay", 10), Seen(9, "start")], [], id="what-was-paid-before-the-start-counts"
+        ),
+        pytest.param(
+            [Seen(9, "start"), Seen(20, "cancel")], [], id="cancelled-is-not-due"
+        ),
+        pytest.param(
+            [Seen(9, "start"), Seen(30, "start"), Seen(33, "start")],
+            [("fired", 8 * DAY_H)],
+            id="a-start-sent-again-does-not-restart",
+        ),
+        pytest.param(
+            [Seen(9, "start"), Seen(24 + 9, "pause"), Seen(3 * 24 + 9, "resume")],
+            [("fired", 10 * DAY_H)],
+            id="two-working-days-of-pause-move-it-by-two",
+        ),
+    ],
+)
+def test_a_deposit_within_five_working_days(story: list[Seen], expected: list) -> None:
+    assert at_hours(tell(stage(workdays(5), reach=10), story, 60 * DAY_H)) == expected
+
+
+def test_warnings_and_overdue_levels_climb() -> None:
+    scene = stage(
+        workdays(5), reach=10, warnings=(Warning_(workdays(2), Severity.BLUE),),
+        overdue=((workdays(10), Severity.ORANGE),),
+    )  # fmt: skip
+    tell(scene, [Seen(9, "start")], 60 * DAY_H)
+    said = [(what, (at - ms(ORIGIN)) / 86_400_000, rank) for what, _, _, at, rank in scene.judge.said]
+    assert said == [("fired", 4, 1), ("raised", 8, 2), ("raised", 22, 3)]
+
+
+def test_each_month_with_attendance_owes_a_payment() -> None:
+    """March attended and paid, April attended and unpaid, May not attended, June unpaid."""
+    story = [Seen(9, "start")]
+    story += [Seen(24 * day, "attend") for day in (5, 40, 100)]
+    story += [Seen(24 * 20, "pay")]
+    scene = stage(
+        Period(((1, PeriodUnit.MONTHS), (5, PeriodUnit.WORKDAYS))), every=MONTH, attended=True
+    )
+    told = at_hours(tell(scene, story, 24 * 150))
+    assert [what for what, _ in told] == ["fired", "fired"]
+    days = [ORIGIN + timedelta(hours=hours) for _, hours in told]
+    assert [day.date().isoformat() for day in days] == ["2026-05-09", "2026-07-10"]
+
+
+def test_a_late_payment_clears_the_oldest_month_first() -> None:
+    story = [Seen(9, "start"), Seen(24 * 5, "attend"), Seen(24 * 40, "attend")]
+    story += [Seen(24 * 75, "pay")]
+    scene = stage(
+        Period(((1, PeriodUnit.MONTHS), (5, PeriodUnit.WORKDAYS))), every=MONTH, attended=True
+    )
+    tell(scene, story, 24 * 150)
+    parts = [(what, since) for what, _, since, _, _ in scene.judge.said]
+    assert [what for what, _ in parts] == ["fired", "fired", "cleared"]
+    assert parts[2][1] == parts[0][1]
+
+
+def test_a_late_record_of_a_payment_in_time_withdraws_the_alert() -> None:
+    scene = stage(workdays(5), reach=10, retract=True)
+    tell(scene, [Seen(9, "start")], 9 * DAY_H)
+    late = scene.logic.late("feed")
+    assert late is not None
+    late("k", {"role": "pay", "amount": 10}, hour(50), hour(9 * DAY_H))
+    assert [what for what, *_ in scene.judge.said] == ["fired", "retracted"]
+
+
+def test_a_key_of_the_roster_starts_without_an_event() -> None:
+    scene = stage(workdays(5), reach=10, roster=(("k", hour(9), {"contract_sum": 5.0}),))
+    scene.timers_before(hour(60 * DAY_H))
+    assert [(what, at) for what, _, _, at, _ in scene.judge.said] == [("fired", hour(8 * DAY_H))]
+
+
+stories = st.lists(
+    st.builds(
+        Seen,
+        hour=st.integers(0, 24 * 20),
+        role=st.sampled_from(["start", "start", "pay", "pay", "pay", "cancel"]),
+        amount=st.sampled_from([3.0, 4.0, 10.0]),
+    ),
+    max_size=8,
+    unique_by=lambda seen: seen.hour,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(stories, st.integers(1, 12))
+def test_single_deadlines_are_those_that_brute_force_finds(story: list[Seen], days: int) -> None:
+    until = ORIGIN + timedelta(days=40)
+    expected = [(what, ms(at)) for what, at in oracle.single(story, ORIGIN, days, 10, until)]
+    assert tell(stage(workdays(days), reach=10), story, 24 * 40) == expected
+
+
+@settings(max_examples=500, deadline=None)
+@given(stories, st.integers(1, 12), st.integers(0, 7), st.booleans())
+def test_a_restart_anywhere_changes_nothing(
+    story: list[Seen], days: int, where: int, monthly: bool
+) -> None:
+    every = MONTH if monthly else None
+    plain = tell(stage(workdays(days), reach=10, every=every), story, 24 * 90)
+    assert tell(stage(workdays(days), reach=10, every=every), story, 24 * 90, where) == plain
