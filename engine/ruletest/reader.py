@@ -75,5 +75,5 @@ class Reader:
 
     def wrong(self, path: Path, kind: str, value: object) -> None:
         """Note that a value is of another kind than wanted (`mapping`, `list`, `text`, `whole`)."""
-        shown = type(value).__name__ if isinstance(value, dict | list) else str(value)
+        shown = {dict: "{...}", list: "[...]"}.get(type(value), str(value))
         self.blame(self.at(path), f"T103-{kind}", found=shown[:60])

@@ -66,8 +66,8 @@ def run_case(case: Case, project: Project, tellings: Sequence[Telling] = tuple(T
     for telling in tellings:
         if telling is not Telling.AS_WRITTEN:
             other = bench.play(script(telling, lines, lateness))
-            if difference := _difference(telling, plain.changes, other.changes):
-                deviations.append(difference)
+            if found := difference(telling, plain.changes, other.changes):
+                deviations.append(found)
     return Result(case, verdict, tuple(plain.changes), tuple(deviations), len(lines))
 
 
@@ -103,7 +103,7 @@ def _row(row: Mapping[str, Any], spec: TableSpec, moments: Moments) -> dict[str,
     return out
 
 
-def _difference(
+def difference(
     telling: Telling, one: Sequence[Change], other: Sequence[Change]
 ) -> Deviation | None:
     """How two runs differ in their alerts, each with all it carries."""

@@ -1,6 +1,6 @@
 """An alert as the person on duty wants to read it: what, where, how long, what to do, why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,14 +12,16 @@ import msgspec
 from engine.edge.cli.projects import find
 from engine.edge.cli.voice import voice
 from engine.model.change import Change, Transition
-from engine.model.units import format_duration
+from engine.model.units import format_duration, format_number
 from engine.ruleset.spec import Playbook
 from simulators.to_files import read_truth
 from simulators.truth import compare
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 _COLOURS = {"blue": "blue", "yellow": "yellow", "orange": "orange", "red": "red"}
-_MOST_VALUES = 4
+_MOST_VALUES = 6
+_LONGEST_NUMBER = 9
+_INSTANT = 100_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Card:
             ("do", numbered),
             ("units", comma.join(playbook.units) if playbook else ""),
             ("basis", comma.join(_basis(ground, lang) for ground in change.basis)),
-            ("evidence", _evidence(change.evidence)),
+            ("evidence", _evidence(change.evidence, lang)),
         ]
         return [(name, text) for name, text in facts if text]
 
@@ -111,8 +113,10 @@ def _clock(at_ms: int) -> str:
 
 
 def _place(change: Change) -> str:
-    point = "" if change.lon is None or change.lat is None else f"{change.lon:.5f},{change.lat:.5f}"
-    return " ".join(part for part in (change.place or "", point and f"({point})") if part)
+    """The place's name, or else its coordinates."""
+    if change.place or change.lon is None or change.lat is None:
+        return change.place or ""
+    return f"{change.lon:.5f}, {change.lat:.5f}"
 
 
 def _basis(ground: Mapping[str, str], lang: str) -> str:
@@ -124,9 +128,37 @@ def _basis(ground: Mapping[str, str], lang: str) -> str:
     )
 
 
-def _evidence(evidence: Mapping[str, Any]) -> str:
-    """The values that decided, as the rule names them."""
-    values = [f"{one['text']} = {one['value']}" for one in evidence.get("values", [])]
-    start = evidence.get("start") or {}
-    values += [f"{name} = {value}" for name, value in start.items() if value is not None]
-    return "; ".join(values[:_MOST_VALUES])
+def _evidence(evidence: Mapping[str, Any], lang: str) -> str:
+    """The figures that decided: how far a sum came, then fields of the start, event and tables."""
+    operator = evidence.get("operator") or {}
+    said = []
+    if operator.get("reach") is not None:
+        value, reach = operator.get("value") or 0, operator["reach"]
+        words = {"value": format_number(value), "reach": format_number(reach)}
+        said.append(voice().say("card-reached", **words))
+    for fields in _fields(evidence):
+        said += [f"{name}={_shown(value)}" for name, value in fields.items() if _tells(value)]
+    comma = "，" if lang == "zh" else ", "
+    return comma.join(said[:_MOST_VALUES])
+
+
+def _fields(evidence: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if evidence.get("start"):
+        yield {name: v for name, v in evidence["start"].items() if not isinstance(v, str)}
+    for event in evidence.get("events", []):
+        yield event.get("fields", {})
+    for row in (evidence.get("lookups") or {}).values():
+        yield row or {}
+
+
+def _tells(value: Any) -> bool:
+    """Whether a value is worth a reader's time: no null, no switch, no instant, no coordinate."""
+    if isinstance(value, bool) or value is None or value == "":
+        return False
+    if isinstance(value, float) and not value.is_integer() and abs(value) > 1:
+        return len(f"{value:.10g}") <= _LONGEST_NUMBER
+    return not (isinstance(value, int) and value > _INSTANT)
+
+
+def _shown(value: Any) -> str:
+    return format_number(value) if isinstance(value, int | float) else str(value)
