@@ -110,9 +110,6 @@ class Core(Protocol):
         """Take up saved state; answers from where each log must be read again."""
 
     def announce(self, source: SourceId) -> None:
-        """Let a source hold the watermark back until it speaks, rests or is finished."""
-
-    def announce(self, source: SourceId) -> None:
         """Let a source hold the watermark back until it speaks, rests or is finished.
 
         Call it for every source before the first `advance`; an unknown source gates nothing.
@@ -150,12 +147,14 @@ class Source(Protocol):
 
     Attributes:
         name: Its name in the settings.
-        live: Whether it goes on for ever; a finite one (a recording) ends its batches.
 
     """
 
     name: str
-    live: bool
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on for ever; a finite one (a recording) ends its batches."""
 
     async def open(self, resume: Mapping[str, int]) -> None:
         """Make ready to give, of each log, every record at or after the offset named for it.

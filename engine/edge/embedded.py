@@ -226,14 +226,14 @@ class Embedded:
 
     async def _finish(self) -> None:
         """The recordings are over: everything up to their last event happens now."""
-        until = max(self._newest.values(), default=None)
-        outcomes: dict[Place, Outcome] = {}
-        for name, core in self.work.spaces.items():
-            streams = [stream for stream in self._newest if stream.feed in self.work.feeds[name]]
-            if streams and until is not None:
-                outcomes[name, PARTITION] = core.advance(until)
+        streams = {stream for source in self.work.sources for stream in source.ids}
+        ends = [at for stream, at in self._newest.items() if stream in streams]
         await self._written()
-        if outcomes:
+        if ends:
+            outcomes = {
+                (name, PARTITION): core.advance(max(ends))
+                for name, core in self.work.spaces.items()
+            }
             self._writing = asyncio.create_task(self._write(outcomes, [], None, 0.0))
             await self._written()
 
@@ -247,9 +247,10 @@ class Embedded:
 
     def _note(self, line: Line) -> None:
         """Remember how far a source came in event time."""
-        if line.reach_ms is None:
+        newest = line.newest_ms
+        if newest is None:
             return
         for stream in line.source.ids[:1]:
-            self._newest[stream] = max(line.reach_ms, self._newest.get(stream, line.reach_ms))
+            self._newest[stream] = max(newest, self._newest.get(stream, newest))
             now_ms = self.store.now_ms()
             self.metrics.reached(stream.feed, stream.partition, self._newest[stream], now_ms)

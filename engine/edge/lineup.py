@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from engine.ports import Batch, Record, Source, SourceId
 
+_HEARTBEATS = (b'{"$watermark"', b"#watermark,")
 TimeOf = Callable[[bytes], int | None]
 _FROM_END = 8
 """So many records at the end of a batch are tried for the event time that the batch reached."""
@@ -18,7 +19,9 @@ class Line:
     """One source on its way through the driver.
 
     Attributes:
-        reach_ms: Event time that its records came to so far (UTC ms); None before the first.
+        reach_ms: Event time that its records and heartbeats came to (UTC ms); None before the
+            first.
+        newest_ms: Event time of its newest event, heartbeats left out.
         ended: Whether a recording has given its last record.
 
     """
@@ -26,6 +29,7 @@ class Line:
     source: Source
     time_of: TimeOf
     reach_ms: int | None = None
+    newest_ms: int | None = None
     ended: bool = False
     _tail: deque[Batch] = field(default_factory=lambda: deque(maxlen=2))
     _batches: AsyncIterator[Batch] | None = None
@@ -76,8 +80,13 @@ class Line:
         """Learn how far event time came; exact at the end of a recording, near it before."""
         for record in records:
             at = self.time_of(record.value)
-            if at is not None and (self.reach_ms is None or at > self.reach_ms):
+            if at is None:
+                continue
+            if self.reach_ms is None or at > self.reach_ms:
                 self.reach_ms = at
+            is_event = not record.value.startswith(_HEARTBEATS)
+            if is_event and (self.newest_ms is None or at > self.newest_ms):
+                self.newest_ms = at
 
 
 async def _next(batches: AsyncIterator[Batch]) -> Batch | None:

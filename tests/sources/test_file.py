@@ -106,7 +106,7 @@ async def test_a_followed_file_gives_what_is_added_and_then_the_next_file(tmp_pa
     assert tail.live
     await tail.open({})
     batches = tail.batches()
-    waiting = asyncio.create_task(anext(batches))
+    waiting = asyncio.ensure_future(anext(batches))
     await asyncio.sleep(0.05)
     assert not waiting.done()
     with (tmp_path / "a.jsonl").open("ab") as file:

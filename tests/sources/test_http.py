@@ -124,7 +124,7 @@ async def test_with_a_token_only_its_holders_may_post(
 
 
 async def test_what_was_posted_comes_out_as_batches_and_resumes(tmp_path: Path) -> None:
-    async with intake(tmp_path) as (url, journal, source):
+    async with intake(tmp_path) as (url, _, source):
         await post(f"{url}/feeds/gps", GOOD + b'\n{"t":2}', NDJSON)
         await source.open({"inbox/gps": 2})
         batch = await anext(source.batches())
