@@ -125,6 +125,10 @@ def plain_number(value: Fraction) -> int | float:
 
 def written(value: Fraction | float, unit: str | None) -> str:
     """A quantity as it would be written in a rule: `5 km/h`, `30m`, `50 meters`."""
+    if unit == "ms" and value:
+        steps = ((name, UNITS[name].factor) for name in ("d", "h", "min", "s", "ms"))
+        unit, size = next(step for step in steps if not value % step[1] or step[0] == "ms")
+        value = Fraction(value) / size
     number = f"{float(value):.15g}"
     if unit is None:
         return number

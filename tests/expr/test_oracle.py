@@ -291,7 +291,7 @@ def outcome(ask: Any, *args: Any) -> Any:
         return ZeroDivisionError
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(conditions, st.lists(EVENTS, min_size=1, max_size=6))
 def test_conditions_agree_with_the_interpreter(tree: Tree, events: list[SimpleNamespace]) -> None:
     expression = typed(tree)
@@ -321,7 +321,7 @@ def test_values_agree_with_the_interpreter(tree: Tree, event: SimpleNamespace) -
         assert compile_value(expression)(event, {}) == expected
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(conditions, min_size=1, max_size=12), EVENTS)
 def test_many_rules_agree_with_the_interpreter(trees: list[Tree], event: SimpleNamespace) -> None:
     kinds = ("kind", "note")

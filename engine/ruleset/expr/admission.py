@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 from engine.ruleset.expr import numbers
 from engine.ruleset.expr.compile import function
-from engine.ruleset.expr.emit import Emitter
+from engine.ruleset.expr.conditions import Emitter
 from engine.ruleset.expr.pieces import constant, every, load
 from engine.ruleset.expr.runtime import Tools
 from engine.ruleset.expr.tree import Checked, Typed

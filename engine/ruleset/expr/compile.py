@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import CodeType, FunctionType
 from typing import Any, cast
 
-from engine.ruleset.expr.emit import Emitter
+from engine.ruleset.expr.conditions import Emitter
 from engine.ruleset.expr.pieces import load
 from engine.ruleset.expr.runtime import Tools
 from engine.ruleset.expr.tree import Typed

@@ -52,7 +52,8 @@ def runner(name: str, constants: Mapping[int, object], tools: Tools) -> tuple[Ru
         tools: What it needs of the project.
 
     Returns:
-        The function, and the positions of the arguments to hand it.
+        The function, and the positions of the arguments to hand it. `distance`, and `inside` with
+        a constant zone, take positions as longitude and latitude.
 
     """
     if name in _PLAIN:
@@ -65,15 +66,13 @@ def runner(name: str, constants: Mapping[int, object], tools: Tools) -> tuple[Ru
         known = constants.get(1)
         finder = _finder(tools)
         if isinstance(known, str):
-            contains = finder(known)
-            return (lambda at: None if contains is None else contains(at[0], at[1])), (0,)
+            return finder(known) or _nowhere, (0,)
         return _inside(finder), (0, 1)
     return _clock(name, str(constants.get(1, "cn")), tools), (0,)
 
 
-def distance(one: Position, other: Position) -> float:
-    """Metres between two positions."""
-    return distance_m(one[0], one[1], other[0], other[1])
+def _nowhere(_lon: float, _lat: float) -> None:
+    """The answer about a zone that nobody declared."""
 
 
 def round_half_up(value: float, digits: int = 0) -> float:
@@ -93,7 +92,7 @@ def _contains(whole: Any, part: str) -> bool:
 
 
 _PLAIN: Mapping[str, Run] = {
-    "distance": distance,
+    "distance": distance_m,
     "abs": abs,
     "min": min,
     "max": max,
