@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +13,15 @@ from daemon_stage import EchoCore, ListSource, MoodySink, a_store, daemon
 from engine.errors import EnvironmentUnusable, Retryable
 from engine.ports import Batch, SourceId
 
+DOWN, GONE = Retryable("down"), EnvironmentUnusable("the disk is gone")
 RECORDS = [(f"k{n % 5}", n * 1000) for n in range(20)]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the daemon work until something is so."""
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - a test looks from outside
+            await asyncio.sleep(0.01)
 
 
 def query(folder: Path, words: str) -> list[tuple[object, ...]]:
@@ -37,7 +45,7 @@ async def test_everything_of_a_run_is_kept_and_delivered(tmp_path: Path) -> None
 @pytest.mark.parametrize("stop_after", [1, 3, 6, 9])
 async def test_a_restart_anywhere_goes_on_where_it_stopped(tmp_path: Path, stop_after: int) -> None:
     class Stopping(ListSource):
-        async def batches(self):  # noqa: ANN202
+        async def batches(self):
             async for number, batch in _count(super().batches()):
                 if number == stop_after:
                     runner.stop()
@@ -67,7 +75,7 @@ async def test_recordings_are_read_in_step_whatever_their_speed(tmp_path: Path) 
     seen: list[int] = []
 
     class Slow(ListSource):
-        async def batches(self):  # noqa: ANN202
+        async def batches(self):
             async for batch in super().batches():
                 await asyncio.sleep(0.01)
                 yield batch
@@ -89,10 +97,7 @@ async def test_quiet_time_is_logged_and_acted_on_in_one_transaction(tmp_path: Pa
     async with a_store(tmp_path, "s") as store:
         runner = daemon(store, core, [source], MoodySink())
         task = asyncio.create_task(runner.run(once=False))
-        while ("idle", SourceId("feed-a", 0)) not in core.calls:
-            await asyncio.sleep(0.01)
-        while not any(call[0] == "tick" for call in core.calls):
-            await asyncio.sleep(0.05)
+        await until(lambda: any(call[0] == "tick" for call in core.calls))
         runner.stop()
         assert await task == 0
     kinds = query(tmp_path, "SELECT kind, space, feed, elapsed_ms > 0 FROM ticks ORDER BY seq")
@@ -113,8 +118,8 @@ async def test_a_recording_that_ends_holds_back_nobody(tmp_path: Path) -> None:
 
 async def test_a_sink_that_never_takes_is_told_by_the_exit_code(tmp_path: Path) -> None:
     class Refusing(MoodySink):
-        async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
-            raise Retryable("down")
+        async def send(self, *_given: object) -> None:
+            raise DOWN
 
     async with a_store(tmp_path, "s") as store:
         runner = daemon(store, EchoCore(), [ListSource("a", RECORDS[:2])], Refusing())
@@ -126,9 +131,9 @@ async def test_what_a_source_cannot_read_ends_the_daemon_with_what_was_read_kept
     tmp_path: Path,
 ) -> None:
     class Broken(ListSource):
-        async def batches(self):  # noqa: ANN202
+        async def batches(self):
             yield await anext(super().batches())
-            raise EnvironmentUnusable("the disk is gone")
+            raise GONE
 
     async with a_store(tmp_path) as store:
         runner = daemon(store, EchoCore(), [Broken("a", RECORDS)], MoodySink())
@@ -153,8 +158,7 @@ async def test_a_full_disk_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> 
         store.apply = tight  # type: ignore[method-assign,assignment]
         runner = daemon(store, EchoCore(), [ListSource("a", RECORDS)], sink)
         task = asyncio.create_task(runner.run(once=True))
-        while runner.health.is_ready or failures == [1, 2]:
-            await asyncio.sleep(0.01)
+        await until(lambda: not runner.health.is_ready and failures != [1, 2])
         assert runner.health.reasons("en") == ["the store cannot write: database or disk is full"]
         assert await task == 0
     assert len(sink.taken) == 20

@@ -1,4 +1,4 @@
-"""Deliveries: in order within an episode, tried again, given up, and one sink never stops another."""
+"""Deliveries: in order within an episode, tried again, given up; no sink stops another."""
 
 import asyncio
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Who hears of a change: by route, severity and status, and nobody by accident."""
 
+from typing import Any
+
 import pytest
 from daemon_stage import change
 
@@ -25,7 +27,7 @@ ROUTES = {
         pytest.param({"dispatch": "hazmat", "status": "draft"}, (), id="draft-is-kept-only"),
     ],
 )
-def test_who_hears(words: dict[str, object], sinks: tuple[str, ...]) -> None:
+def test_who_hears(words: dict[str, Any], sinks: tuple[str, ...]) -> None:
     assert sinks_for(change("a", **words), ROUTES) == sinks
 
 

@@ -1,10 +1,11 @@
-"""What daemon tests need: a core without rules, a source on a string, a sink with moods, a store."""
+"""What daemon tests need: a core without rules, sources and sinks with moods, a store."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from engine.dispatch.retry import RetryPolicy
 from engine.edge.embedded import Embedded, Work
@@ -19,20 +20,20 @@ from engine.ports import Batch, Outcome, Position, Record, SourceId, Write
 FAST = RetryPolicy(first_s=0.01, most_s=0.05, give_up_s=60)
 
 
-def change(key: str, ordinal: int = 0, at_ms: int = 0, **words: object) -> Change:
+def change(key: str, ordinal: int = 0, at_ms: int = 0, **words: Any) -> Change:
     """The n-th transition of the one episode of a key."""
     episode = episode_id("r", key, 0)
     transition = [Transition.FIRED, Transition.RAISED, Transition.CLEARED][min(ordinal, 2)]
-    plain = {
+    plain: dict[str, Any] = {
         "delivery_id": delivery_id(episode, transition, ordinal), "episode_id": episode,
         "rule": "r", "rule_hash": "h", "key": key, "transition": transition,
         "ordinal": ordinal, "at_ms": at_ms, "since_ms": 0, "severity": "yellow",
     }  # fmt: skip
-    return Change(**{**plain, **words})  # type: ignore[arg-type]
+    return Change(**{**plain, **words})
 
 
 class EchoCore:
-    """A core with one rule: every record `{"k":..,"t":..}` is a change of its key, counted in state.
+    """A core with one rule: every record `{"k":..,"t":..}` is a change of its key, and counted.
 
     It restores exactly: what lies below its frontier is not counted again.
     """
@@ -53,6 +54,7 @@ class EchoCore:
         self.calls.append(("announce", source))
 
     def ingest(self, log: str, source: SourceId, records: Sequence[Record]) -> None:
+        del source
         for record in records:
             if record.offset >= self.read.get(log, 0):
                 event = json.loads(record.value)
