@@ -8,9 +8,10 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -76,9 +77,15 @@ class KafkaSource:
         return f"kafka/{self.name}/{partition}"
 
     async def open(self, resume: Mapping[str, int]) -> None:
-        """Connect, find the partitions, and go to the offsets that were named."""
-        reader = self._reader = await self._connect()
-        self._places = await self._find(reader)
+        """Find the partitions, connect, and go to the offsets that were named."""
+        self._places = await self._find()
+        reader = self._reader = AIOKafkaConsumer(
+            **self._client(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+        )
+        await reader.start()
         reader.assign(self._places)
         first = await reader.beginning_offsets(self._places)
         for place in self._places:
@@ -111,41 +118,36 @@ class KafkaSource:
             with suppress(KafkaError, OSError):
                 await reader.stop()
 
-    async def _connect(self) -> AIOKafkaConsumer:
+    def _client(self) -> dict[str, Any]:
         ca_file = self.options.ca_file
-        reader = AIOKafkaConsumer(
-            bootstrap_servers=self.options.bootstrap.split(","),
-            client_id=f"forewarn-{self.name}",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            security_protocol="SSL" if ca_file else "PLAINTEXT",
-            ssl_context=ssl.create_default_context(cafile=ca_file) if ca_file else None,
-        )
+        return {
+            "bootstrap_servers": self.options.bootstrap.split(","),
+            "client_id": f"forewarn-{self.name}",
+            "security_protocol": "SSL" if ca_file else "PLAINTEXT",
+            "ssl_context": ssl.create_default_context(cafile=ca_file) if ca_file else None,
+        }
+
+    async def _find(self) -> list[TopicPartition]:
+        """The partitions of the topic, once broker and topic are there."""
+        topic, lang = self.options.topic, self.options.lang
         loop = asyncio.get_running_loop()
         until = loop.time() + self.options.wait_s
         while True:
+            admin = AIOKafkaAdminClient(**self._client())
             try:
-                await reader.start()
+                await admin.start()
+                why = say("kafka-no-topic", lang, topic=topic)
+                if topic in await admin.list_topics():
+                    (found,) = await admin.describe_topics([topic])
+                    numbers = sorted(one["partition"] for one in found["partitions"])
+                    return [TopicPartition(topic, number) for number in numbers]
             except (KafkaError, OSError) as error:
-                if loop.time() >= until:
-                    await reader.stop()
-                    raise self._unusable(str(error)) from error
-                await asyncio.sleep(_RETRY_S)
-            else:
-                return reader
-
-    async def _find(self, reader: AIOKafkaConsumer) -> list[TopicPartition]:
-        topic = self.options.topic
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.options.wait_s
-        while topic not in await reader.topics():
+                why = str(error)
+            finally:
+                await admin.close()
             if loop.time() >= until:
-                await reader.stop()
-                raise self._unusable(say("kafka-no-topic", self.options.lang, topic=topic))
+                raise self._unusable(why)
             await asyncio.sleep(_RETRY_S)
-        found = reader.partitions_for_topic(topic) or set()
-        return [TopicPartition(topic, partition) for partition in sorted(found)]
 
     def _unusable(self, why: str) -> EnvironmentUnusable:
         text = say("kafka-unusable", self.options.lang, name=self.name, why=why)

@@ -47,7 +47,7 @@ transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=2000
 log.cleaner.dedupe.buffer.size=16777216
-log.retention.hours=24
+log.retention.ms=-1
 """
 
 LOGGING = """\

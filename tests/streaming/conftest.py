@@ -1,4 +1,4 @@
-"""One broker for all tests on Kafka; without Java and Maven they are skipped, or fail if required."""
+"""One broker for all tests on Kafka; without Java and Maven they skip, or fail if required."""
 
 import os
 import subprocess

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -68,7 +68,7 @@ async def test_a_worker_waits_for_a_broker_that_is_not_there_yet(stage: Stage) -
 
 
 @asynccontextmanager
-async def door(bootstrap: str) -> AsyncIterator[tuple[str, object]]:
+async def door(bootstrap: str) -> AsyncIterator[tuple[str, Callable[[], Awaitable[None]]]]:
     """An address where nobody answers until it is unlocked; then the broker does."""
     host, port = bootstrap.rsplit(":", 1)
     blocked = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)

@@ -36,7 +36,7 @@ class Stage:
         self.tag = f"t{uuid.uuid4().hex[:8]}"
         self.program = program(self.tag)
         self.link = link(bootstrap, self.tag)
-        self.layout: Layout | None = None
+        self.layout: Layout
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
 
     async def open(self) -> None:
@@ -60,7 +60,6 @@ class Stage:
 
     async def finish(self, at_ms: int) -> None:
         """Say in every partition of every feed that it is complete up to `at_ms`."""
-        assert self.layout is not None
         producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap)
         await producer.start()
         try:
@@ -108,7 +107,6 @@ class Stage:
 
     async def settled(self, at_ms: int, timeout_s: float = 60.0) -> dict[str, list[Write]]:
         """Wait until every partition is complete up to `at_ms`; answers the saved rows by space."""
-        assert self.layout is not None
         until = time.monotonic() + timeout_s
         while True:
             rows: dict[str, list[Write]] = {}
@@ -130,7 +128,6 @@ class Stage:
 
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """Every committed record of a topic."""
-        assert self.layout is not None
         reader = AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap,
             isolation_level="read_committed",
@@ -152,7 +149,6 @@ class Stage:
 
     async def alerts(self) -> list[Change]:
         """Every transition that was published, sorted; repeats stay."""
-        assert self.layout is not None
         records = await self.read(self.layout.names.alerts)
         return in_order([msgspec.json.decode(one.value, type=Change) for one in records])
 

@@ -1,4 +1,4 @@
-"""A small seeded world for the tests on Kafka: vehicles that stop and speed, permits and deposits."""
+"""A small seeded world for the tests on Kafka: vehicles that stop, permits and deposits."""
 
 import json
 import random
@@ -94,15 +94,16 @@ def _permit(rng: random.Random, number: int, minutes: int) -> list[Sent]:
     """One project: a permit, and deposits that are enough in time, too late, or never."""
     project = f"p{number}"
     at_ms = START_MS + rng.randrange(0, minutes // 2) * MINUTE + number
-    permit = {"permit": f"permit-{number}", "project": project, "time": at_ms, "sum": 1000.0}
-    sent = [Sent("permits", permit["permit"], json.dumps(permit).encode(), at_ms)]
+    name = f"permit-{number}"
+    permit = {"permit": name, "project": project, "time": at_ms, "sum": 1000.0}
+    sent = [Sent("permits", name, json.dumps(permit).encode(), at_ms)]
     for part in range(rng.choice([0, 1, 2])):
         paid_ms = at_ms + rng.choice([10, 60, 119, 121, 150]) * MINUTE + part
         paid = {
-            "record": f"paid-{number}-{part}",
+            "record": (record := f"paid-{number}-{part}"),
             "project": project,
             "time": paid_ms,
             "amount": rng.choice([40.0, 60.0, 100.0]),
         }
-        sent.append(Sent("deposits", paid["record"], json.dumps(paid).encode(), paid_ms))
+        sent.append(Sent("deposits", record, json.dumps(paid).encode(), paid_ms))
     return sent

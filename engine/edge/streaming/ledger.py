@@ -28,7 +28,6 @@ class Line(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
-    at_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -99,15 +98,13 @@ async def _send(producer: AIOKafkaProducer, parcel: Parcel) -> list[asyncio.Futu
     batch = producer.create_batch()
     for line in parcel.lines:
         taken = batch.append(
-            key=line.key, value=line.value, timestamp=line.at_ms, headers=list(line.headers)
+            key=line.key, value=line.value, timestamp=None, headers=list(line.headers)
         )
         if taken is None:
             batch.close()
             sent.append(await producer.send_batch(batch, parcel.topic, partition=parcel.partition))
             batch = producer.create_batch()
-            batch.append(
-                key=line.key, value=line.value, timestamp=line.at_ms, headers=list(line.headers)
-            )
+            batch.append(key=line.key, value=line.value, timestamp=None, headers=list(line.headers))
     if batch.record_count():
         batch.close()
         sent.append(await producer.send_batch(batch, parcel.topic, partition=parcel.partition))

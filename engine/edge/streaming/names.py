@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from aiokafka.partitioner import murmur2
 
-ALLOWED = re.compile(r"[^a-zA-Z0-9._-]")
+NOT_SAFE = re.compile(r"[^a-zA-Z0-9._-]|_(?=[0-9a-f]{2})")
 HIGHEST = 0x7FFFFFFF
 
 
 def safe(name: str) -> str:
     """A name that Kafka takes, different for different names: `a+b` becomes `a_2bb`."""
-    return ALLOWED.sub(lambda found: "".join(f"_{byte:02x}" for byte in found[0].encode()), name)
+    return NOT_SAFE.sub(lambda found: "".join(f"_{byte:02x}" for byte in found[0].encode()), name)
 
 
 @dataclass(frozen=True, slots=True)

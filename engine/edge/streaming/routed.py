@@ -1,7 +1,9 @@
 """The records of a routed topic: a raw record with where it came from, or a marker.
 
-One header holds it all: feed, partition, offset and the watermark of that source before the
-record. A marker has no value: it says how far its source is complete, or that it is idle.
+One header holds it all: feed, partition, offset and arrival there, and the watermark of that
+source before the record. The routed record's own timestamp is the time of routing, so that
+retention counts from then even when a recording of last year is replayed. A marker has no value:
+it says how far its source is complete, or that it is idle.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +20,7 @@ REACHED = "fw-reached"
 IDLE = "fw-idle"
 
 _pack = msgspec.msgpack.Encoder().encode
-_unpack_origin = msgspec.msgpack.Decoder(tuple[str, int, int, int]).decode
+_unpack_origin = msgspec.msgpack.Decoder(tuple[str, int, int, int, int]).decode
 _unpack_reached = msgspec.msgpack.Decoder(tuple[str, int, int]).decode
 
 
@@ -39,8 +41,9 @@ class Reached(NamedTuple):
 
 def routed_line(key: str, source: SourceId, record: Record, before_ms: int) -> Line:
     """A raw record on its way to the partition of its key."""
-    origin = _pack((source.feed, source.partition, record.offset, before_ms))
-    return Line(key.encode(), record.value, ((ORIGIN, origin),), record.arrived_ms)
+    arrived_ms = record.arrived_ms or 0
+    origin = _pack((source.feed, source.partition, record.offset, arrived_ms, before_ms))
+    return Line(key.encode(), record.value, ((ORIGIN, origin),))
 
 
 def marker_line(source: SourceId, watermark_ms: int, *, idle: bool) -> Line:
@@ -55,12 +58,12 @@ def read_routed(records: Sequence[ConsumerRecord]) -> Iterator[Run | Reached]:
     for record in records:
         name, packed = record.headers[0]
         if name == ORIGIN:
-            feed, partition, _, before_ms = _unpack_origin(packed)
+            feed, partition, _, arrived_ms, before_ms = _unpack_origin(packed)
             if run is None or run.source != (feed, partition):
                 if run is not None:
                     yield run
                 run = Run(SourceId(feed, partition), [])
-            run.records.append(Record(record.offset, record.value, record.timestamp, before_ms))
+            run.records.append(Record(record.offset, record.value, arrived_ms, before_ms))
         else:
             if run is not None:
                 yield run

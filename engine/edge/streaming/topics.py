@@ -168,9 +168,10 @@ COMPACT: Mapping[str, str] = {
 
 
 def _kept(link: Link) -> Mapping[str, str]:
-    """Settings of topics that are kept for a time."""
+    """Settings of topics that are kept for a time, counted from when the broker took a record."""
     return {
         "cleanup.policy": "delete",
+        "message.timestamp.type": "LogAppendTime",
         "retention.ms": str(link.retention_ms),
         "max.message.bytes": str(LARGEST_BYTES),
     }
