@@ -58,9 +58,7 @@ class Space:
         }
         self.feed_numbers = {feed: number for number, feed in enumerate(program.feeds)}
         self.logics: list[Logic] = [
-            rule.make(
-                Host(number, self.timers, self.dirty), self._emit, self._overflow, owns
-            )
+            rule.make(Host(number, self.timers, self.dirty), self._emit, self._overflow, owns)
             for number, rule in enumerate(program.rules)
         ]
         self.handlers = self._make_handlers()
@@ -144,7 +142,7 @@ class Space:
         self.progress.reach(source, watermark_ms)
 
     def idle(self, source: SourceId) -> None:
-        """Note (from the tick log) that this source is quiet, or finished, and holds nothing back."""
+        """Note (from the tick log) that this source is quiet or finished; it holds nothing back."""
         self.progress.rest(source)
 
     def tick(self, elapsed_ms: int) -> None:
@@ -266,9 +264,7 @@ class Space:
         self.dirty.clear()
         return {name: place.position for name, place in self.logs.items()}
 
-    def _restore_rows(
-        self, fates: Mapping[str, tuple[Fate, str]], rows: Sequence[Write]
-    ) -> None:
+    def _restore_rows(self, fates: Mapping[str, tuple[Fate, str]], rows: Sequence[Write]) -> None:
         numbers = {rule.spec.id: number for number, rule in enumerate(self.program.rules)}
         cleanings = {cleaning.rule: cleaning for cleaning in self.cleaning.values()}
         for row in rows:
@@ -319,9 +315,7 @@ class Space:
         late: list[Handler] = []
         for number, rule in enumerate(self.program.rules):
             logic = self.logics[number]
-            by_feed = {
-                self.feed_numbers[feed]: logic.handler(feed) for feed in rule.spec.feeds
-            }
+            by_feed = {self.feed_numbers[feed]: logic.handler(feed) for feed in rule.spec.feeds}
             revise = {self.feed_numbers[feed]: logic.late(feed) for feed in rule.spec.feeds}
             conditions = {
                 self.feed_numbers[feed]: condition for feed, condition in rule.conditions.items()
@@ -420,14 +414,17 @@ def _handler(by_feed: Mapping[int, Handler], conditions: Mapping[int, Any], rule
 
 
 def _reviser(
-    revise: Mapping[int, Handler | None], conditions: Mapping[int, Any], rule: Any, time_of: Handler
+    revise: Mapping[int, Handler | None],
+    conditions: Mapping[int, Any],
+    rule: Any,
+    time_of: Callable[[int, Any], int],
 ) -> Handler:
     """How a rule takes late events: by their own time, at their place in the order."""
     words = rule.words
 
     def handle(feed: int, key: str, event: Any, order_ms: int, _before: int) -> None:
         take, condition = revise[feed], conditions[feed]
-        at_ms: Any = time_of(feed, event)
+        at_ms = time_of(feed, event)
         if take is not None and (
             condition is None or condition(event, _names(words, key, event, at_ms)) is True
         ):

@@ -1,4 +1,4 @@
-"""The names a rule may use besides the event's own fields, worked out only when they are asked for."""
+"""The names a rule may use besides the event's own fields, worked out when they are asked for."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -75,7 +75,7 @@ class Names(dict[str, Any]):
 
     __slots__ = ("at_ms", "episode", "event", "severity", "surroundings")
 
-    def __init__(  # noqa: PLR0913 - these are the facts of one moment
+    def __init__(
         self,
         surroundings: Surroundings,
         key: str,

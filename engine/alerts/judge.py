@@ -67,9 +67,7 @@ class Budget:
 class RuleJudge:
     """Judges the episodes of one rule in one partition (see `lifecycle.Judge`)."""
 
-    def __init__(
-        self, words: Words, emit: Emit, overflow: Callable[[str, int], None]
-    ) -> None:
+    def __init__(self, words: Words, emit: Emit, overflow: Callable[[str, int], None]) -> None:
         spec = words.spec
         self.words = words
         self.spec = spec
@@ -116,7 +114,9 @@ class RuleJudge:
         if not self.words.levels:
             return 0
         names = self.names(key, event, at_ms, episode)
-        return max((rank for test, rank in self.words.levels if test(event, names) is True), default=0)
+        return max(
+            (rank for test, rank in self.words.levels if test(event, names) is True), default=0
+        )
 
     def cleared(self, key: str, episode: Episode, event: Any, at_ms: int) -> bool:
         """Whether the rule's `clear` holds now."""

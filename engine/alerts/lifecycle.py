@@ -150,7 +150,7 @@ class Life:
         episodes = self.open.get(key)
         return None if episodes is None else episodes.get(part)
 
-    def hold(  # noqa: PLR0913 - these are the facts of one moment
+    def hold(
         self,
         key: str,
         since: int,

@@ -95,7 +95,7 @@ class DeadlineLogic:
     was met is forgotten 400 days after its due instant.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         spec: DeadlineSpec,
         parts: Parts,
@@ -275,7 +275,7 @@ class DeadlineLogic:
         value: float | None = reach(None, self.scope(key, None, at_ms, {"start": clock.start}))
         return float("inf") if value is None else value
 
-    def _settle(  # noqa: PLR0913
+    def _settle(
         self, key: str, clock: Clock, cycle: Cycle, event_ms: int, now_ms: int, event: Event
     ) -> None:
         """See whether a cycle is met now, and end or withdraw its alert."""

@@ -82,7 +82,7 @@ class DwellLogic:
     anchor once it has fired); none for a key that moves.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         spec: DwellSpec,
         place: Place,
@@ -118,7 +118,7 @@ class DwellLogic:
             stay = keys.get(key)
             if moving(event, None if extras is None else extras(key, event, at_ms)) is True:
                 if stay is not None:
-                    self._leave(key, stay, at_ms, event)
+                    self._leave(key, at_ms, event)
                 if key in opened:
                     self.life.event(key, event, at_ms)
                 return
@@ -157,7 +157,7 @@ class DwellLogic:
 
         return on_event
 
-    def late(self, feed: str) -> None:  # noqa: ARG002
+    def late(self, feed: str) -> None:
         """A stay is never revised by late fixes."""
 
     def _start(self, key: str, fix: Fix, feed: str, event: Event) -> None:
@@ -178,7 +178,7 @@ class DwellLogic:
         inside = self.place.holds(stay.fixes[0], stay.zone, fix)
         lost = spec.silent_ms is not None and at_ms - stay.last > spec.silent_ms
         if lost and not spec.gap_counts and not (stay.held and inside):
-            self._leave(key, stay, at_ms, event)
+            self._leave(key, at_ms, event)
             self._start(key, fix, feed, event)
             return
         stay.feed = feed
@@ -212,7 +212,7 @@ class DwellLogic:
             else:
                 stay.fixes.append(fix)
 
-    def _leave(self, key: str, stay: Stay, at_ms: int, event: Event) -> None:
+    def _leave(self, key: str, at_ms: int, event: Event) -> None:
         """End a stay with nothing to begin the next one from."""
         self.host.touch(key)
         del self.keys[key]
@@ -243,7 +243,8 @@ class DwellLogic:
     def _present(self, stay: Stay, at_ms: int) -> bool:
         """Whether the key is known, or may be presumed, to be there at `at_ms`."""
         silent = self.spec.silent_ms
-        return stay.last == at_ms if silent is None else at_ms - stay.last <= silent
+        since: int = at_ms - stay.last
+        return since == 0 if silent is None else since <= silent
 
     def _survives(
         self, fixes: list[Fix], first: int, zone: str, at_ms: int

@@ -91,7 +91,9 @@ def _workdays_back(day: date, amount: int, calendar: WorkCalendar) -> date:
     return day
 
 
-def after_pause(due_ms: int, from_ms: int, to_ms: int, within: Period, at: tuple[WorkCalendar, str]) -> int:
+def after_pause(
+    due_ms: int, from_ms: int, to_ms: int, within: Period, at: tuple[WorkCalendar, str]
+) -> int:
     """A due instant moved by the time that a clock stood still.
 
     A limit in working days is moved by the working days of the pause, any other by its length.

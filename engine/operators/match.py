@@ -1,9 +1,9 @@
 """match: an event satisfies a condition, or N events within T do.
 
-    events      . x . x x . . .            x satisfies the condition
-    times: 3 in T   [-----]  fires at the third
-    episode             #####...|          ends after `quiet`, by `clear`, or at the next event
-                                           that does not satisfy it, whichever the rule declares
+events      . x . x x . . .            x satisfies the condition
+times: 3 in T   [-----]  fires at the third
+episode             #####...|          ends after `quiet`, by `clear`, or at the next event
+                                       that does not satisfy it, whichever the rule declares
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class MatchLogic:
     episode is open; forgotten when neither is left.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         spec: MatchSpec,
         condition: Condition,
@@ -72,7 +72,7 @@ class MatchLogic:
 
         return on_event
 
-    def late(self, feed: str) -> None:  # noqa: ARG002
+    def late(self, feed: str) -> None:
         """A match is never revised by late records."""
 
     def _hit(self, feed: str, key: str, event: Event, at_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""A checked project becomes a program: one decoder a feed, one admission function, rules by key space.
+"""A checked project becomes a program: a decoder a feed, an admission function, rules by key space.
 
 Everything here happens once, when rules are loaded. What comes out is shared by all partitions
 and never changes; `make` builds the parts that hold state, once per partition.
@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from engine.alerts.judge import RuleJudge, Words
 from engine.alerts.context import Names, Surroundings
+from engine.alerts.judge import RuleJudge, Words
 from engine.decode.keys import joined_key
 from engine.decode.record import FeedDecoder
 from engine.feeds.hygiene import Cleaner
@@ -143,7 +143,9 @@ def compile_project(project: Project) -> Program:
     codec = StructCodec({name: feed.decoder.struct for name, feed in feeds.items()})
     compiled = {rule.id: _rule(rule, project, codec) for rule in rules}
     spaces = {
-        name: _space(name, [rule for rule in rules if rule.space == name], compiled, feeds, codec, project)
+        name: _space(
+            name, [rule for rule in rules if rule.space == name], compiled, feeds, codec, project
+        )
         for name in sorted({rule.space for rule in rules})
     }
     return Program(project, feeds, compiled, spaces)
@@ -201,7 +203,9 @@ def _space(
         tools = Tools(project.zones, project.calendars, feeds[feed].spec.time.zone)
         readers = tuple(number for number, rule in enumerate(rules) if feed in rule.feeds)
         admit[feed] = _only(compile_admission(wheres, tools), readers, len(rules))
-        settle_first |= {feed for where in wheres if where is not None and _asks_place(where, feeds[feed].spec)}
+        settle_first |= {
+            feed for where in wheres if where is not None and _asks_place(where, feeds[feed].spec)
+        }
     return SpaceProgram(
         name=name,
         feeds=names,
@@ -379,7 +383,7 @@ def _deadline(
         table = project.tables[when.roster.table]
         rows = [
             (joined_key(key), row[when.roster.start], row)
-            for key in table.keys()
+            for key in table.keys()  # noqa: SIM118 - a table is no dict
             for row in table.of_key(key)[-1:]
             if row.get(when.roster.start) is not None
         ]

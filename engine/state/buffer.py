@@ -35,7 +35,7 @@ class ReorderBuffer:
             return waiting
         if self._sorted != len(waiting):
             waiting.sort()
-        cut = bisect_left(waiting, (before,))  # type: ignore[type-var, arg-type]
+        cut = bisect_left(waiting, (before,))
         released = waiting[:cut]
         del waiting[:cut]
         self._sorted = len(waiting)

@@ -32,7 +32,7 @@ class Meta(msgspec.Struct, array_like=True):
         sources: Watermark of each source, by `feed/partition`.
         positions: For each log: committed, frontier, watermark before the committed record.
         idle: Sources that were quiet and hold nothing back.
-        seen: Ids inside the lateness, for feeds whose id does not hold the time: feed, key, id, time.
+        seen: Ids inside the lateness, for feeds whose id lacks the time: feed, key, id, time.
         troubled: For each rule: times of its recent errors, and since when it is quarantined.
         fired: For each rule with a budget: hour and alerts in it.
 

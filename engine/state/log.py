@@ -33,7 +33,11 @@ class Log:
     def resume(self, position: Position) -> None:
         """Take up a saved position; the log is read from `committed` again."""
         self.position = position
-        self.next, self.frontier, self.mark = position.committed, position.frontier, position.before_ms
+        self.next, self.frontier, self.mark = (
+            position.committed,
+            position.frontier,
+            position.before_ms,
+        )
 
     def read(self, mark: int, following: int) -> None:
         """Note that all records below `following` were read in this run."""

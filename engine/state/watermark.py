@@ -49,5 +49,5 @@ class Progress:
         if active:
             self.watermark = max(self.watermark, min(active))
         elif self.sources:
-            self.watermark = max(self.watermark, max(self.sources.values()))
+            self.watermark = max(self.watermark, *self.sources.values())
         return self.watermark

@@ -3,16 +3,16 @@
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
+import deadline_oracle as oracle
 import pytest
+from deadline_oracle import Seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from operator_stage import Stage
 
-import deadline_oracle as oracle
-from deadline_oracle import Seen
 from engine.model.calendar import WorkCalendar
 from engine.operators.deadline import DeadlineLogic, NeedTest, Parts
 from engine.ruleset.spec import DeadlineSpec, LevelSpec, Period, PeriodUnit, Severity, Warning_
-from operator_stage import Stage
 
 ORIGIN = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 DAY_H = 24
@@ -111,9 +111,7 @@ def at_hours(told: list[tuple[str, int]]) -> list[tuple[str, float]]:
         pytest.param(
             [Seen(1, "pay", 10), Seen(9, "start")], [], id="what-was-paid-before-the-start-counts"
         ),
-        pytest.param(
-            [Seen(9, "start"), Seen(20, "cancel")], [], id="cancelled-is-not-due"
-        ),
+        pytest.param([Seen(9, "start"), Seen(20, "cancel")], [], id="cancelled-is-not-due"),
         pytest.param(
             [Seen(9, "start"), Seen(30, "start"), Seen(33, "start")],
             [("fired", 8 * DAY_H)],
@@ -136,7 +134,9 @@ def test_warnings_and_overdue_levels_climb() -> None:
         overdue=((workdays(10), Severity.ORANGE),),
     )  # fmt: skip
     tell(scene, [Seen(9, "start")], 60 * DAY_H)
-    said = [(what, (at - ms(ORIGIN)) / 86_400_000, rank) for what, _, _, at, rank in scene.judge.said]
+    said = [
+        (what, (at - ms(ORIGIN)) / 86_400_000, rank) for what, _, _, at, rank in scene.judge.said
+    ]
     assert said == [("fired", 4, 1), ("raised", 8, 2), ("raised", 22, 3)]
 
 

@@ -1,13 +1,13 @@
 """dwell: what a stay is, minute by minute, against every fix kept and judged anew."""
 
+import dwell_oracle as oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from operator_stage import MIN, Stage
 
-import dwell_oracle as oracle
 from engine.operators.dwell import DwellLogic, Place
 from engine.ruleset.spec import DwellSpec
-from operator_stage import MIN, Stage
 
 RADIUS = 100.0
 
@@ -90,7 +90,9 @@ GAPS = oracle.Words(at_least=10 * MIN, radius=RADIUS, silent=3 * MIN, gap_counts
 )
 def test_a_stay_minute_by_minute(words: oracle.Words, text: str, expected: list) -> None:
     fixes = track(text)
-    minutes = [(what, since // MIN, at // MIN) for what, since, at in told(fixes, words, len(text) * MIN)]
+    minutes = [
+        (what, since // MIN, at // MIN) for what, since, at in told(fixes, words, len(text) * MIN)
+    ]
     assert minutes == expected
 
 
@@ -110,7 +112,9 @@ def build(steps: list) -> list[oracle.Fix]:
 
 
 WORDS = st.one_of(
-    st.builds(oracle.Words, at_least=st.just(8 * MIN), radius=st.just(RADIUS), silent=st.just(None)),
+    st.builds(
+        oracle.Words, at_least=st.just(8 * MIN), radius=st.just(RADIUS), silent=st.just(None)
+    ),
     st.builds(
         oracle.Words,
         at_least=st.just(8 * MIN),

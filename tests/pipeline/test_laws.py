@@ -4,9 +4,9 @@ import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_world import MIN, Line, fix, payment, program, run
 
 from engine.model.change import Change
-from small_world import MIN, Line, fix, payment, program, run
 
 LATENESS = 5 * MIN
 
@@ -59,9 +59,9 @@ def test_any_order_within_lateness_gives_the_same_alerts(
 @settings(max_examples=200, deadline=None)
 @given(worlds())
 def test_every_event_ten_times_gives_the_same_alerts(world: list[Line]) -> None:
-    assert told(run([line for line in world for _ in range(10)], range(0, 999, 13)).changes) == told(
-        run(world).changes
-    )
+    assert told(
+        run([line for line in world for _ in range(10)], range(0, 999, 13)).changes
+    ) == told(run(world).changes)
 
 
 @settings(max_examples=500, deadline=None)

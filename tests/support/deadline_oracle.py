@@ -1,4 +1,6 @@
-"""Deadlines by brute force, day by day, with a calendar of plain weekends. Imports nothing of ours."""
+"""Deadlines by brute force, day by day, with a calendar of plain weekends."""
+
+# Imports nothing of the engine, so that it cannot share its mistakes.
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +30,9 @@ def due_after(start: datetime, workdays: int) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + DAY
 
 
-def single(story: list[Seen], origin: datetime, workdays: int, reach: float, until: datetime) -> list:
+def single(
+    story: list[Seen], origin: datetime, workdays: int, reach: float, until: datetime
+) -> list:
     """(what, at) for one deadline on a sum, started once, cancelled or met."""
     told: list[tuple[str, datetime]] = []
     start = due = None

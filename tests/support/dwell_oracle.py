@@ -1,4 +1,6 @@
-"""Stays by brute force: every fix is kept and every instant judged anew. Imports nothing of ours."""
+"""Stays by brute force: every fix is kept and every instant judged anew."""
+
+# Imports nothing of the engine, so that it cannot share its mistakes.
 
 from dataclasses import dataclass
 

@@ -119,7 +119,11 @@ def fix(minute: float, car: str, step: int, speed: float) -> Line:
 
 def payment(minute: float, car: str, amount: float) -> Line:
     at = T0 + round(minute * MIN)
-    return at, "paid", orjson.dumps({"number": f"{car}-{at}", "car": car, "at": at, "amount": amount})
+    return (
+        at,
+        "paid",
+        orjson.dumps({"number": f"{car}-{at}", "car": car, "at": at, "amount": amount}),
+    )
 
 
 class Saved:
@@ -143,9 +147,7 @@ class Saved:
         self.outcomes.append(outcome)
 
 
-def run(
-    lines: Sequence[Line], batches: Sequence[int] = (), restarts: Sequence[int] = ()
-) -> Saved:
+def run(lines: Sequence[Line], batches: Sequence[int] = (), restarts: Sequence[int] = ()) -> Saved:
     """Feed lines in their order; cut after the indexes `batches`; lose memory at `restarts`."""
     logs: dict[str, list[Record]] = {"gps": [], "paid": []}
     saved = Saved()
