@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from engine.edge.cli.exits import Misuse
 from engine.edge.cli.projects import find
 from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.daemon import run_embedded
@@ -29,7 +30,7 @@ def run_daemon(
     if not target.exists():
         raise EnvironmentUnusable(voice().say("cli-no-path", path=target))
     if role is not None and role not in ROLES:
-        raise EnvironmentUnusable(voice().say("run-role", role=role))
+        raise Misuse(voice().say("run-role", role=role))
     configured = settings_of(target, broker=broker, data=data)
     if lang is None and configured.values.lang is not None:
         speak_as(Voice(configured.values.lang, voice().json))
@@ -39,10 +40,10 @@ def run_daemon(
     set_up_logs(log.level, log.format, plan.secrets)
     if configured.values.broker is None:
         if role is not None:
-            raise EnvironmentUnusable(voice().say("run-no-broker", role=role))
+            raise Misuse(voice().say("run-no-broker", role=role))
         return run_embedded(configured, project, once=once, lang=voice().lang)
     if once:
-        raise EnvironmentUnusable(voice().say("run-once-broker"))
+        raise Misuse(voice().say("run-once-broker"))
     return _on_kafka(configured, project, role)
 
 

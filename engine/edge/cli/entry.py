@@ -16,7 +16,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from engine.edge.cli.exits import Exit
+from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.helptext import overview, page
 from engine.edge.cli.voice import Voice, language, speak_as, voice
 from engine.errors import DeclarationError, EnvironmentUnusable, StateError
@@ -136,6 +136,8 @@ def _guarded(words: list[str]) -> int:
         return int(answer) if isinstance(answer, int) else Exit.FINE
     except _USAGE as error:
         return _misused(error)
+    except Misuse as error:
+        return _unusable("cli-misuse", error, Exit.USAGE)
     except DeclarationError as error:
         if voice().json:
             voice().data({"problems": [voice().problem_data(one) for one in error.problems]})

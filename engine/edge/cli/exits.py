@@ -3,6 +3,10 @@
 from enum import IntEnum
 
 
+class Misuse(Exception):
+    """The command line asks for something that makes no sense; carries the sentence."""
+
+
 class Exit(IntEnum):
     """How a command ended."""
 

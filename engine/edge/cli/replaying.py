@@ -11,7 +11,7 @@ from typing import TextIO
 
 import msgspec
 
-from engine.edge.cli.exits import Exit
+from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.progress import Progress
 from engine.edge.cli.projects import find
 from engine.edge.cli.recordings import Recording, recordings, table_rows
@@ -185,4 +185,4 @@ def _instant(text: str, zone: str) -> int:
         return Moments(0, zone).at(text)
     except Unreadable as problem:
         sentence = voice().say(problem.code, **problem.found)
-        raise EnvironmentUnusable(sentence) from problem
+        raise Misuse(sentence) from problem
