@@ -1,4 +1,4 @@
-"""How each operator is made for a rule: its compiled parts, ready for one partition after another."""
+"""How each operator is made for a rule: compiled once, ready for one partition after another."""
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
