@@ -126,7 +126,7 @@ class Space:
                 continue
             rank = "" if rank_of is None else rank_of(event, value)
             if at_ms < before:
-                hits = self._revisers(feed, hits)
+                hits = self._revisers(feed, hits, before - at_ms)
                 if offset >= frontier:
                     self._late(source, offset, value)
                 if not hits:
@@ -327,11 +327,14 @@ class Space:
     def _time_of(self, feed: int, event: Any) -> int:
         return self.program.programs[self.program.feeds[feed]].decoder.time_of(event)
 
-    def _revisers(self, feed: str, hits: tuple[int, ...]) -> tuple[int, ...]:
-        """Of the rules that want a late event, those that can still count it."""
+    def _revisers(self, feed: str, hits: tuple[int, ...], behind_ms: int) -> tuple[int, ...]:
+        """Of the rules that want an event this late, those that can and will still count it."""
         count = len(self.logics)
         return tuple(
-            number + count for number in hits if self.logics[number].late(feed) is not None
+            number + count
+            for number in hits
+            if self.logics[number].late(feed) is not None
+            and behind_ms <= (self.program.rules[number].spec.late_allow_ms or behind_ms)
         )
 
     def _rule_of(self, number: int) -> str:
