@@ -193,8 +193,8 @@ class Journal(Protocol):
     async def inbox_read(self, feed: str, start: int, limit: int) -> Sequence[InboxRow]:
         """Kept records at or after an offset; waits for none."""
 
-    async def inbox_depth(self, feed: str) -> int:
-        """How many kept records no rule has finished with yet."""
+    async def inbox_depth(self, feed: str, start: int = 0) -> int:
+        """How many records are kept at or after an offset."""
 
     async def refuse(self, feed: str, refused: Sequence[tuple[str, str, bytes]]) -> None:
         """Put (reason, detail, raw) of records that were handed to us into the dead letter."""

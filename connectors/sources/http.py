@@ -41,7 +41,12 @@ def build(name: str, options: Options, context: SourceContext) -> "HttpSource":
 
 
 class HttpSource:
-    """Gives what the intake has kept, in the order it came."""
+    """Gives what the intake has kept, in the order it came.
+
+    Attributes:
+        unread: Records that were kept and not given yet.
+
+    """
 
     live = True
 
@@ -51,6 +56,7 @@ class HttpSource:
         self.context = context
         self._batch = options.batch
         self._next = 0
+        self.unread = 0
         self._news = asyncio.Event()
         self._closed = False
 
@@ -64,13 +70,15 @@ class HttpSource:
         """Name of the log in saved positions."""
         return f"inbox/{self.context.feed}"
 
-    def wake(self) -> None:
-        """Something was kept."""
+    def kept(self, count: int) -> None:
+        """So many records were kept."""
+        self.unread += count
         self._news.set()
 
     async def open(self, resume: Mapping[str, int]) -> None:
         """Go on where the rules left off."""
         self._next = resume.get(self.log, 0)
+        self.unread = await self.context.journal.inbox_depth(self.context.feed, self._next)
 
     async def batches(self) -> AsyncIterator[Batch]:
         """What was posted, for ever."""
@@ -79,6 +87,7 @@ class HttpSource:
             rows = await self.context.journal.inbox_read(self.context.feed, self._next, self._batch)
             if rows:
                 self._next = rows[-1].offset + 1
+                self.unread -= len(rows)
                 yield Batch(self.log, self.ids[0], [_record(row) for row in rows])
                 continue
             try:
@@ -118,7 +127,7 @@ class Intake:
             token: What senders must show as `Authorization: Bearer`; None for no check.
             max_body: Largest body in bytes.
             max_record: Largest record in bytes.
-            inbox_limit: Kept records of a feed beyond which senders must wait.
+            inbox_limit: Records of a feed waiting to be read beyond which senders must wait.
             lang: Language of the reasons.
             known: Names of all feeds there are, to suggest the nearest one.
             now_ms: Wall clock, for the time of arrival.
@@ -129,7 +138,6 @@ class Intake:
         self._max_body, self._max_record = max_body, max_record
         self._limit, self._lang, self._now_ms = inbox_limit, lang, now_ms
         self._known = sorted({*self._sources, *known})
-        self._depth: dict[str, int] = {}
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -170,7 +178,7 @@ class Intake:
         kind = request.content_type
         if kind != SINGLE and kind not in LINES:
             return self._answer(415, "intake-type", found=kind, single=SINGLE, lines=LINES[0])
-        if await self._is_full(source):
+        if source.unread >= self._limit:
             return self._answer(429, "intake-full", {"Retry-After": str(RETRY_AFTER_S)}, feed=feed)
         try:
             body = await request.read()
@@ -198,8 +206,7 @@ class Intake:
             await journal.refuse(feed, bad)
         if good:
             await journal.inbox_put(feed, good, self._now_ms())
-            self._depth[feed] = self._depth.get(feed, 0) + len(good)
-            source.wake()
+            source.kept(len(good))
         body: dict[str, Any] = {"accepted": len(good), "rejected": len(bad)}
         if not lines:
             return self._answer(422, "intake-empty")
@@ -215,13 +222,6 @@ class Intake:
         if len(value) > self._max_record:
             return "too-large", str(len(value))
         return source.context.reason(value)
-
-    async def _is_full(self, source: HttpSource) -> bool:
-        """Whether the feed's inbox is over its limit; counted anew only when it seems so."""
-        feed = source.context.feed
-        if feed not in self._depth or self._depth[feed] >= self._limit:
-            self._depth[feed] = await source.context.journal.inbox_depth(feed)
-        return self._depth[feed] >= self._limit
 
     def _may_post(self, request: web.Request) -> bool:
         if self._token is None:

@@ -247,10 +247,7 @@ class Embedded:
 
     def _note(self, line: Line) -> None:
         """Remember how far a source came in event time."""
-        newest = line.newest_ms
-        if newest is None:
-            return
-        for stream in line.source.ids[:1]:
-            self._newest[stream] = max(newest, self._newest.get(stream, newest))
-            now_ms = self.store.now_ms()
-            self.metrics.reached(stream.feed, stream.partition, self._newest[stream], now_ms)
+        now_ms = self.store.now_ms()
+        for stream, at_ms in line.newest.items():
+            newest = self._newest[stream] = max(at_ms, self._newest.get(stream, at_ms))
+            self.metrics.reached(stream.feed, stream.partition, newest, now_ms)

@@ -10,6 +10,7 @@ from engine.ports import Batch, Record, Source, SourceId
 
 _HEARTBEATS = (b'{"$watermark"', b"#watermark,")
 TimeOf = Callable[[bytes], int | None]
+_FIRST = -(2**62)
 _FROM_END = 8
 """So many records at the end of a batch are tried for the event time that the batch reached."""
 
@@ -21,7 +22,7 @@ class Line:
     Attributes:
         reach_ms: Event time that its records and heartbeats came to (UTC ms); None before the
             first.
-        newest_ms: Event time of its newest event, heartbeats left out.
+        newest: Event time of the newest event of each of its streams, heartbeats left out.
         ended: Whether a recording has given its last record.
 
     """
@@ -29,7 +30,7 @@ class Line:
     source: Source
     time_of: TimeOf
     reach_ms: int | None = None
-    newest_ms: int | None = None
+    newest: dict[SourceId, int] = field(default_factory=dict)
     ended: bool = False
     _tail: deque[Batch] = field(default_factory=lambda: deque(maxlen=2))
     _batches: AsyncIterator[Batch] | None = None
@@ -57,11 +58,11 @@ class Line:
         batch = head.result()
         if batch is not None:
             self._tail.append(batch)
-            self._note(batch.records[-_FROM_END:])
+            self._note(batch.source, batch.records[-_FROM_END:])
             return batch
         self.ended = True
         for last in self._tail:
-            self._note(last.records)
+            self._note(last.source, last.records)
         self._tail.clear()
         return None
 
@@ -76,7 +77,7 @@ class Line:
             await self._batches.aclose()
         await self.source.close()
 
-    def _note(self, records: Sequence[Record]) -> None:
+    def _note(self, stream: SourceId, records: Sequence[Record]) -> None:
         """Learn how far event time came; exact at the end of a recording, near it before."""
         for record in records:
             at = self.time_of(record.value)
@@ -85,8 +86,8 @@ class Line:
             if self.reach_ms is None or at > self.reach_ms:
                 self.reach_ms = at
             is_event = not record.value.startswith(_HEARTBEATS)
-            if is_event and (self.newest_ms is None or at > self.newest_ms):
-                self.newest_ms = at
+            if is_event and at > self.newest.get(stream, _FIRST):
+                self.newest[stream] = at
 
 
 async def _next(batches: AsyncIterator[Batch]) -> Batch | None:
@@ -174,9 +175,6 @@ class Lineup:
         if line.reach_ms is None or slowest is None:
             return False
         return line.reach_ms - slowest > self.ahead_ms
-
-
-_FIRST = -(2**62)
 
 
 def lineup(

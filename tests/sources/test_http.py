@@ -98,13 +98,16 @@ async def test_what_is_refused_says_why(
 
 
 async def test_a_full_inbox_asks_senders_to_wait_until_it_is_read(tmp_path: Path) -> None:
-    async with intake(tmp_path) as (url, journal, _):
+    async with intake(tmp_path) as (url, _, source):
         assert (await post(f"{url}/feeds/gps", b"\n".join([GOOD] * 5), NDJSON))[0] == 202
         status, words, headers = await post(f"{url}/feeds/gps", GOOD)
         assert (status, headers["Retry-After"]) == (429, "2")
         assert "is behind" in words["error"]
-        journal.rows["gps"].clear()
+        await source.open({})
+        assert source.unread == 5
+        await anext(source.batches())
         assert (await post(f"{url}/feeds/gps", GOOD))[0] == 202
+        assert source.unread == 1
 
 
 @pytest.mark.parametrize(

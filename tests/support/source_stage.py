@@ -29,8 +29,8 @@ class MemoryJournal:
     async def inbox_read(self, feed: str, start: int, limit: int) -> Sequence[InboxRow]:
         return [row for row in self.rows.get(feed, []) if row.offset >= start][:limit]
 
-    async def inbox_depth(self, feed: str) -> int:
-        return len(self.rows.get(feed, []))
+    async def inbox_depth(self, feed: str, start: int = 0) -> int:
+        return len(await self.inbox_read(feed, start, 10**9))
 
     async def refuse(self, feed: str, refused: Sequence[tuple[str, str, bytes]]) -> None:
         self.refused += [(feed, *one) for one in refused]

@@ -212,9 +212,9 @@ class Store:
         """Kept records at or after an offset."""
         return await self.run(lambda link: inbox.read(link, feed, start, limit))
 
-    async def inbox_depth(self, feed: str) -> int:
-        """How many kept records no rule has finished with yet."""
-        return await self.run(lambda link: inbox.depth(link, feed))
+    async def inbox_depth(self, feed: str, start: int = 0) -> int:
+        """How many records are kept at or after an offset."""
+        return await self.run(lambda link: inbox.depth(link, feed, start))
 
     async def refuse(self, feed: str, refused: Sequence[tuple[str, str, bytes]]) -> None:
         """Put (reason, detail, raw) of records that were handed to us into the dead letter."""

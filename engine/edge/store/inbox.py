@@ -28,9 +28,10 @@ def read(link: sqlite3.Connection, feed: str, start: int, limit: int) -> list[In
     return [InboxRow(*row) for row in rows]
 
 
-def depth(link: sqlite3.Connection, feed: str) -> int:
-    """How many records are kept."""
-    return int(link.execute("SELECT count(*) FROM inbox WHERE feed = ?", (feed,)).fetchone()[0])
+def depth(link: sqlite3.Connection, feed: str, start: int) -> int:
+    """How many records are kept at or after an offset."""
+    query = "SELECT count(*) FROM inbox WHERE feed = ? AND seq >= ?"
+    return int(link.execute(query, (feed, start)).fetchone()[0])
 
 
 def prune(link: sqlite3.Connection, feed: str, spaces: Collection[str]) -> int:
