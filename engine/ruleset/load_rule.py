@@ -58,7 +58,17 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
     if len(feeds) < len(names) or not names:
         return loaded
     deadline = model.when.deadline
-    lookups = build_lookups(model, notes, known, _lookup_fields(deadline, feeds, known))
+    if deadline is not None:
+        phrases.unsure |= set(model.lookup)  # a deadline falls due without an event to look up by
+        for name in model.lookup:
+            notes.add(
+                ("lookup", name),
+                "R209",
+                at_key=True,
+                text=f"lookup: {name}",
+                choices="start.<field>",
+            )
+    lookups = () if deadline else build_lookups(model, notes, known, common_scope(feeds, known, {}))
     phrases.unsure |= {
         lookup.name
         for lookup in lookups
@@ -160,15 +170,6 @@ def _feeds(model: RuleModel, notes: Notes, known: Known) -> list[str]:
     return used
 
 
-def _lookup_fields(
-    deadline: DeadlineModel | None, feeds: Sequence[FeedSpec], known: Known
-) -> Mapping[str, Type]:
-    """The names by which a look-up may be made: common fields, or those of a deadline's start."""
-    if deadline is None:
-        return common_scope(feeds, known, {}).names
-    return _start(deadline, known).fields or {}
-
-
 def _start(deadline: DeadlineModel, known: Known) -> Type:
     """The record `start` of a deadline."""
     feed = known.feeds.get(deadline.start.feed) if deadline.start else None
@@ -194,7 +195,7 @@ def _where(
     phrases: Phrases,
     lookups: Mapping[str, Type],
 ) -> dict[str, Typed]:
-    """For each feed the condition an event must meet; it may read the event and nothing else."""
+    """For each feed the condition an event must meet: over the event and the look-ups."""
     found: dict[str, Typed] = {}
     names = [feed.name for feed in feeds]
     for name in model.where:
@@ -206,9 +207,7 @@ def _where(
         path = ("where",) if name == "*" else ("where", name)
         scope = common_scope(feeds if name == "*" else [feed], known, lookups)
         typed = phrases.condition(text, path, scope)
-        if typed is not None and not typed.uses_event_only:
-            phrases.notes.add(path, "R228", name=", ".join(typed.names))
-        elif typed is not None:
+        if typed is not None:
             found[feed.name] = typed
         if name == "*" and typed is None:
             break

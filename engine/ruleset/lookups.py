@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from engine.feeds.spec import FieldType
-from engine.ruleset.expr.types import Type, field_type
+from engine.ruleset.expr.types import Scope, Type, field_type
 from engine.ruleset.known import Known, lookup_type
 from engine.ruleset.notes import Notes
 from engine.ruleset.schema import LookupModel, RuleModel
@@ -11,10 +11,10 @@ from engine.ruleset.spec import LookupSpec
 
 
 def build_lookups(
-    model: RuleModel, notes: Notes, known: Known, fields: Mapping[str, Type]
+    model: RuleModel, notes: Notes, known: Known, scope: Scope
 ) -> tuple[LookupSpec, ...]:
     """Every look-up, with its table, columns and key fields checked."""
-    found = []
+    found, fields = [], scope.names
     for name, lookup in model.lookup.items():
         if name in fields:
             notes.add(("lookup", name), "R223", name=name, at_key=True)
