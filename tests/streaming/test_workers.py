@@ -47,3 +47,18 @@ async def test_kills_at_any_moment_lose_nothing_and_repeat_nothing(stage: Stage)
     expected, expected_rows = in_process(stage, records, END_MS)
     assert await stage.alerts() == expected
     assert rows == expected_rows
+
+
+async def test_a_source_that_falls_silent_holds_nothing_back_and_time_goes_on(stage: Stage) -> None:
+    """No heartbeat ends this world, and no fix shows that the stay is too long."""
+    last_ms = (20 + 2) * world.MINUTE - 3_000  # its watermark is 3 s short of 20 minutes
+    still = [world.fix("v0", after_ms) for after_ms in [*range(0, last_ms, world.MINUTE), last_ms]]
+    stage.start("w0", idle_after="1s", tick_every_s=1.0)
+    await stage.send(still)
+
+    alerts = await stage.waited(stage.layout.names.alerts, 1)
+
+    assert b"vehicle-dwell" in alerts[0].value
+    ticks = await stage.read(stage.layout.names.ticks)
+    assert any(b"idle" in one.value for one in ticks)
+    assert any(b"elapsed_ms" in one.value for one in ticks)

@@ -147,6 +147,16 @@ class Stage:
         finally:
             await reader.stop()
 
+    async def waited(self, topic: str, count: int, timeout_s: float = 40.0) -> list[ConsumerRecord]:
+        """Every record of a topic once there are so many."""
+        until = time.monotonic() + timeout_s
+        while len(found := await self.read(topic)) < count:
+            if time.monotonic() > until:
+                message = f"{len(found)} of {count} records in {topic}"
+                raise TimeoutError(message)
+            await asyncio.sleep(0.3)
+        return found
+
     async def alerts(self) -> list[Change]:
         """Every transition that was published, sorted; repeats stay."""
         records = await self.read(self.layout.names.alerts)

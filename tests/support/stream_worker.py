@@ -16,12 +16,15 @@ from engine.ruleset.source import DeclaredFile
 PACK = Path(__file__).resolve().parents[1] / "streaming" / "pack"
 
 
-def program(tag: str) -> Program:
+def program(tag: str, idle_after: str = "5m") -> Program:
     """The tests' pack, with topics of its own for each test."""
-    files = [
-        DeclaredFile(file.path, file.raw.replace(b"topic: feed.", f"topic: {tag}.".encode()))
-        for file in read_project([PACK])
-    ]
+    words = {"topic: feed.": f"topic: {tag}.", "idle_after: 5m": f"idle_after: {idle_after}"}
+    files = []
+    for file in read_project([PACK]):
+        raw = file.raw
+        for before, after in words.items():
+            raw = raw.replace(before.encode(), after.encode())
+        files.append(DeclaredFile(file.path, raw))
     loaded = load_project(files)
     assert loaded.project is not None, loaded.problems
     return compile_project(loaded.project)
@@ -36,4 +39,5 @@ def link(bootstrap: str, tag: str, **more: Any) -> Link:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
     asked = json.loads(sys.argv[1])
-    run_worker(link(**asked), program(asked["tag"]))
+    idle_after = asked.pop("idle_after", "5m")
+    run_worker(link(**asked), program(asked["tag"], idle_after))

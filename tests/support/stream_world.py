@@ -44,6 +44,13 @@ def heartbeat(at_ms: int) -> bytes:
     return json.dumps({"$watermark": at_ms}).encode()
 
 
+def fix(vehicle: str, after_ms: int) -> Sent:
+    """A vehicle that stands still, so long after the beginning of the world."""
+    at_ms = START_MS + after_ms
+    event = {"vehicle": vehicle, "company": "c", "time": at_ms, "lon": 120.9, "lat": 32, "speed": 0}
+    return Sent("gps", vehicle, json.dumps(event).encode(), at_ms)
+
+
 def poison() -> list[Sent]:
     """Records that are no events, each broken in its own way."""
     whole = {"vehicle": "v0", "company": "c0", "time": START_MS, "lon": 120.9, "lat": 32.0}

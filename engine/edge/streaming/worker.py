@@ -1,9 +1,10 @@
 """A Faust worker that runs a program on Kafka until it is told to stop."""
 
 import asyncio
-import contextlib
+import signal
 import time
 from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import faust
 import structlog
@@ -20,6 +21,7 @@ from engine.pipeline import Space
 from engine.ports import Core
 from engine.ruleset.compile import Program, SpaceProgram
 
+T = TypeVar("T")
 log = structlog.get_logger("streaming")
 
 
@@ -39,8 +41,9 @@ def run_worker(
 ) -> None:
     """Evaluate the program's rules on Kafka; returns after SIGTERM or SIGINT.
 
-    Waits for the broker, makes missing topics, then joins the group. Runs in the main thread,
-    since it takes the process's signals.
+    Waits for the broker, makes missing topics, then joins the group. What runs beside it starts
+    first, so that operators can see a worker wait. Runs in the main thread, since it takes the
+    process's signals.
 
     Args:
         link: How to reach Kafka, and the limits.
@@ -57,69 +60,100 @@ def run_worker(
 
     """
     quieten()
-    with asyncio.Runner() as runner:
-        layout = runner.run(_prepare(link, program, lang))
-    failure: list[BaseException] = []
-    ending: list[asyncio.Task[None]] = []
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    end = _End(loop)
+    neighbour = None if beside is None else loop.create_task(beside())
+    if neighbour is not None:
+        neighbour.add_done_callback(end.because_of)
+    try:
+        layout = loop.run_until_complete(end.unless(_prepare(link, program, lang)))
+        if layout is not None:
+            kit = Kit(link, program, layout, make_core, watcher or Silent(), time.monotonic)
+            app = StreamApp(link, Hub(kit, end.now), layout.subscribed)
+            _execute(app, neighbour, end)
+    finally:
+        if not loop.is_closed():
+            if neighbour is not None:
+                neighbour.cancel()
+                loop.run_until_complete(asyncio.gather(neighbour, return_exceptions=True))
+            loop.close()
+        asyncio.set_event_loop(None)
+    if end.reason is not None:
+        raise end.reason
 
-    def stop(reason: BaseException) -> None:
-        """End the worker because of an error that going on would hide."""
-        if not failure:
-            failure.append(reason)
+
+class _End:
+    """Why and how a worker ends before it is told to: an error that going on would hide."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.reason: BaseException | None = None
+        self.worker: faust.Worker | None = None
+        self._loop = loop
+        self._task: asyncio.Task[Any] | None = None
+
+    def now(self, reason: BaseException) -> None:
+        """End; the first reason counts."""
+        if self.reason is None:
+            self.reason = reason
             log.error("worker-stops", reason=repr(reason))
-            ending.append(loop.create_task(worker.stop()))
+            if self.worker is not None:
+                self._task = self._loop.create_task(self.worker.stop())
+            elif self._task is not None:
+                self._task.cancel()
 
-    kit = Kit(link, program, layout, make_core, watcher or Silent(), time.monotonic)
-    app = StreamApp(link, Hub(kit, stop), layout.subscribed)
-    services = [] if beside is None else [Beside(beside, stop)]
-    worker = faust.Worker(
+    def because_of(self, task: "asyncio.Task[None]") -> None:
+        """End if a task failed."""
+        if not task.cancelled() and (reason := task.exception()) is not None:
+            self.now(reason)
+
+    async def unless(self, work: Coroutine[None, None, T]) -> T | None:
+        """Do some work, but give it up (None) at a signal or at the end."""
+        self._task = task = self._loop.create_task(work)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return None
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.remove_signal_handler(number)
+
+
+def _execute(app: StreamApp, neighbour: "asyncio.Task[None] | None", end: _End) -> None:
+    """Let Faust's worker run the application until a signal, or until `end`."""
+    services = [] if neighbour is None else [_Neighbour(neighbour)]
+    end.worker = worker = faust.Worker(
         app,
         *services,
-        loop=loop,
+        loop=asyncio.get_event_loop_policy().get_event_loop(),
         loglevel="WARN",
         redirect_stdouts=False,
         override_logging=False,
         quiet=True,
     )
     worker.spinner = None
+    code: object = 0
     try:
-        with contextlib.suppress(SystemExit):
-            worker.execute_from_commandline()
-    finally:
-        asyncio.set_event_loop(None)
-    if failure:
-        raise failure[0]
+        worker.execute_from_commandline()
+    except SystemExit as left:
+        code = left.code
+    if code and end.reason is None:
+        end.reason = worker.crash_reason or app.crash_reason or RuntimeError("Faust ended")
 
 
-class Beside(Service):
-    """Runs one coroutine for as long as the worker lives."""
+class _Neighbour(Service):
+    """Ends what runs beside the worker together with it."""
 
-    def __init__(
-        self,
-        work: Callable[[], Coroutine[None, None, None]],
-        failed: Callable[[BaseException], None],
-    ) -> None:
+    def __init__(self, task: "asyncio.Task[None]") -> None:
         super().__init__()
-        self._work = work
-        self._failed = failed
-        self._task: asyncio.Task[None] | None = None
-
-    async def on_start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._work())
-        self._task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (reason := task.exception()) is not None:
-            self._failed(reason)
+        self._task = task
 
     async def on_stop(self) -> None:
         """Cancel it and wait for its end."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
 
 async def _prepare(link: Link, program: Program, lang: str) -> Layout:
