@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any, TypeVar
 
 from engine.errors import Level, Location, Problem
@@ -23,6 +22,7 @@ from engine.ruleset.load_parts import (
     read_geojson,
 )
 from engine.ruleset.load_rule import LoadedRule, load_rule
+from engine.ruleset.loaded import Loaded, LoadOptions, problem_as_json
 from engine.ruleset.notes import Notes
 from engine.ruleset.schema import RuleModel
 from engine.ruleset.schema_feed import FeedModel, TableModel
@@ -38,67 +38,10 @@ from engine.ruleset.source import DeclaredFile, decode, read
 from engine.ruleset.spec import PackSpec, Project
 from engine.state.tables import Table
 
-__all__ = ["DeclaredFile", "LoadOptions", "Loaded", "load_project"]
+__all__ = ["DeclaredFile", "LoadOptions", "Loaded", "load_project", "problem_as_json"]
 
 _Model = TypeVar("_Model", bound=Strict)
 _Spec = TypeVar("_Spec")
-
-
-@dataclass(frozen=True, slots=True)
-class LoadOptions:
-    """What loading cannot know by itself.
-
-    Attributes:
-        today: The day against which legal bases are judged; None: they are not judged.
-        version: The version of Forewarn that packs may need.
-        lint: Whether warnings about meaning are given besides errors.
-
-    """
-
-    today: date | None = None
-    version: str = "0.1.0"
-    lint: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A project, unless something is wrong, and all problems sorted by file and place."""
-
-    project: Project | None
-    problems: tuple[Problem, ...]
-
-    @property
-    def errors(self) -> tuple[Problem, ...]:
-        """The problems that keep the project from being run."""
-        return tuple(problem for problem in self.problems if problem.level is Level.ERROR)
-
-    @property
-    def warnings(self) -> tuple[Problem, ...]:
-        """The problems that do not."""
-        return tuple(problem for problem in self.problems if problem.level is Level.WARNING)
-
-    def report(self, lang: str = "en") -> str:
-        """All problems as a person reads them."""
-        return "\n".join(problem.report(lang) for problem in self.problems)
-
-    def as_json(self, lang: str = "en") -> list[dict[str, Any]]:
-        """All problems for programs: place, level, code, sentence, nearest right name, excerpt."""
-        return [problem_as_json(problem, lang) for problem in self.problems]
-
-
-def problem_as_json(problem: Problem, lang: str = "en") -> dict[str, Any]:
-    """One problem for programs."""
-    return {
-        "file": problem.at.file,
-        "line": problem.at.line,
-        "column": problem.at.column,
-        "level": problem.level.value,
-        "code": problem.code,
-        "message": problem.what(lang),
-        "nearest": problem.nearest,
-        "excerpt": problem.excerpt,
-        "found": {name: str(value) for name, value in problem.found.items()},
-    }
 
 
 def load_project(files: Sequence[DeclaredFile], options: LoadOptions | None = None) -> Loaded:
