@@ -1,11 +1,14 @@
 """One generated function for all rules of a feed: which of them want to see an event.
 
 Rules that ask `field == constant` (or `field in [constants]`) are kept in a table by that
-constant, so an event meets only the rules that can want it; the others share loads of fields.
+constant, and many limits on one field (`speed < 5 km/h`) stand in blocks behind the weakest, so
+an event meets only rules that can want it; all share loads of fields.
 """
 
 import ast
 from collections.abc import Sequence
+from fractions import Fraction
+from operator import itemgetter
 from typing import Any, Protocol, cast
 
 from engine.ruleset.expr import numbers
@@ -14,6 +17,7 @@ from engine.ruleset.expr.conditions import Emitter
 from engine.ruleset.expr.pieces import constant, every, load
 from engine.ruleset.expr.runtime import Tools
 from engine.ruleset.expr.tree import Checked, Typed
+from engine.ruleset.expr.types import BOOL, Type
 
 
 class Admission(Protocol):
@@ -27,6 +31,7 @@ _Rule = tuple[int, tuple[Checked, ...]]
 """A rule's index and the conjuncts that are still to be asked."""
 _FEWEST = 3
 _DEEPEST = 3
+_BLOCK = 16
 
 
 def compile_admission(wheres: Sequence[Typed | None], tools: Tools | None = None) -> Admission:
@@ -78,26 +83,22 @@ def _single(emitter: Emitter, rule: _Rule) -> list[ast.stmt]:
 def _several(emitter: Emitter, rules: Sequence[_Rule]) -> list[ast.stmt]:
     """The body for several rules: collects indexes, through tables where they help."""
     body: list[ast.stmt] = [ast.Assign([ast.Name("out", ast.Store())], ast.List([], ast.Load()))]
-    tables = _collect(emitter, rules, body, depth=0)
+    mixed = _collect(emitter, rules, body, depth=0)
     answer: ast.expr = load("out")
-    if tables:
+    if mixed:
         answer = ast.Call(load("sorted"), [answer], [])
     body.append(ast.Return(ast.Call(load("tuple"), [answer], [])))
     return body
 
 
-def _collect(emitter: Emitter, rules: Sequence[_Rule], body: list[ast.stmt], depth: int) -> int:
-    """Add the statements that append the indexes of wanting rules; answers how many tables."""
+def _collect(emitter: Emitter, rules: Sequence[_Rule], body: list[ast.stmt], depth: int) -> bool:
+    """Add the statements that append the indexes of wanting rules; answers if out of order."""
     groups, rest = _grouped(rules) if depth < _DEEPEST else ({}, list(rules))
     body.extend(emitter.share([part for _, parts in rest for part in parts]))
-    for index, parts in rest:
-        append: ast.stmt = ast.Expr(
-            ast.Call(ast.Attribute(load("out"), "append", ast.Load()), [constant(index)], [])
-        )
-        if parts:
-            test = every([emitter.truth(part) for part in parts])
-            append = ast.If(test, [append], [])
-        body.append(append)
+    blocks, rest = _ranged(rest)
+    for guard, members in blocks:
+        body.append(ast.If(emitter.truth(guard), _appends(emitter, members), []))
+    body.extend(_appends(emitter, rest))
     for field, table in groups.items():
         branches = {
             value: _branch(emitter.tools, members, depth + 1) for value, members in table.items()
@@ -110,7 +111,21 @@ def _collect(emitter: Emitter, rules: Sequence[_Rule], body: list[ast.stmt], dep
         )
         run = ast.Call(load(branch), [load("e"), load("t"), load("out")], [])
         body.append(ast.If(test, [ast.Expr(run)], []))
-    return len(groups)
+    return bool(groups or blocks)
+
+
+def _appends(emitter: Emitter, rules: Sequence[_Rule]) -> list[ast.stmt]:
+    """Statements that ask each rule and append its index."""
+    statements: list[ast.stmt] = []
+    for index, parts in rules:
+        append: ast.stmt = ast.Expr(
+            ast.Call(ast.Attribute(load("out"), "append", ast.Load()), [constant(index)], [])
+        )
+        if parts:
+            test = every([emitter.truth(part) for part in parts])
+            append = ast.If(test, [append], [])
+        statements.append(append)
+    return statements
 
 
 def _branch(tools: Tools, rules: Sequence[_Rule], depth: int) -> object:
@@ -166,3 +181,48 @@ def _asks(part: Checked) -> tuple[str, frozenset[Any]] | None:
     if field.op != "event" or any(item.op != "const" for item in items):
         return None
     return str(field.value), frozenset(numbers.settled(item) for item in items)
+
+
+def _ranged(
+    rules: Sequence[_Rule],
+) -> tuple[list[tuple[Checked, Sequence[_Rule]]], list[_Rule]]:
+    """Rules with limits on one field in blocks of like limits, each behind its weakest limit.
+
+    An event that does not reach the weakest limit of a block meets none of the block's rules.
+    """
+    groups: dict[tuple[str, str], list[tuple[Fraction, Checked, _Rule]]] = {}
+    rest: list[_Rule] = []
+    for rule in rules:
+        limit = next((found for part in rule[1] if (found := _limits(part))), None)
+        if limit is None:
+            rest.append(rule)
+        else:
+            field, sign, value = limit
+            groups.setdefault((str(field.value), sign), []).append((value, field, rule))
+    blocks: list[tuple[Checked, Sequence[_Rule]]] = []
+    for (_, sign), members in groups.items():
+        if len(members) < 2 * _BLOCK:
+            rest.extend(rule for _, _, rule in members)
+            continue
+        members.sort(key=lambda member: (member[0], member[2][0]))
+        for first in range(0, len(members), _BLOCK):
+            block = members[first : first + _BLOCK]
+            value, field, _ = block[-1 if sign == "<=" else 0]
+            bound = numbers.number(value, field.type.unit, 0, 0)
+            type_ = Type(BOOL, field.type.nullable)
+            guard = Checked("compare", type_, (field, bound), (sign,))
+            blocks.append((guard, sorted((rule for _, _, rule in block), key=itemgetter(0))))
+    rest.sort(key=itemgetter(0))
+    return blocks, rest
+
+
+def _limits(part: Checked) -> tuple[Checked, str, Fraction] | None:
+    """The field a conjunct limits, the direction (`<=` or `>=`) and the limit, if it is that."""
+    if part.op != "compare" or part.value not in {("<",), ("<=",), (">",), (">=",)}:
+        return None
+    (field, bound), less = part.args, part.value in {("<",), ("<=",)}
+    if field.op == "const":
+        field, bound, less = bound, field, not less
+    if field.op != "event" or bound.op != "const" or not isinstance(bound.value, Fraction):
+        return None
+    return field, "<=" if less else ">=", bound.value
