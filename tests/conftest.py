@@ -1,4 +1,4 @@
-"""Fixtures that fail any test which leaves something behind: a thread, an open file, an environment."""
+"""Fixtures that fail any test which leaves something behind: a thread, an environment."""
 
 import os
 import threading
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 _PATIENCE_S = 2.0
-_OURS = ("hypothesis", "pytest")
 
 
 def _threads() -> set[threading.Thread]:

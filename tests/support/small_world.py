@@ -1,6 +1,6 @@
 """A small project of three rules on two feeds, and a way to run records through it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import orjson
@@ -64,7 +64,8 @@ severity: yellow
 from: gps
 by: car
 when:
-  dwell: {radius: 100 meters, at_least: 10m, slower_than: 5 km/h, tolerate: {outside: 1m, silent: 4m}}
+  dwell: {radius: 100 meters, at_least: 10m, slower_than: 5 km/h,
+          tolerate: {outside: 1m, silent: 4m}}
 levels: {orange: {at_least: 20m}}
 keep_firing_for: 3m
 annotations:
@@ -98,13 +99,18 @@ when:
 }
 
 
+def compiled(files: Mapping[str, str]) -> Program:
+    """The program of some declared files."""
+    declared = [DeclaredFile(path, text.encode()) for path, text in files.items()]
+    loaded = load_project(declared, LoadOptions(lint=False))
+    assert loaded.project is not None, [problem.report() for problem in loaded.problems]
+    return compile_project(loaded.project)
+
+
 @cache
 def program() -> Program:
     """The compiled project."""
-    files = [DeclaredFile(path, text.encode()) for path, text in FILES.items()]
-    loaded = load_project(files, LoadOptions(lint=False))
-    assert loaded.project is not None, [problem.report() for problem in loaded.problems]
-    return compile_project(loaded.project)
+    return compiled(FILES)
 
 
 Line = tuple[int, str, bytes]
