@@ -55,6 +55,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if asked.world == "area":
         write_area(asked.out)
         return 0
+    try:
+        return _make(asked)
+    except NotImplementedError as problem:
+        message = f"the official working-day calendar does not cover this world: {problem}"
+        print(message, file=sys.stderr)
+        return 2
+
+
+def _make(asked: argparse.Namespace) -> int:
+    """Write tables, truth, records and card of the world that was asked for."""
     kind = WORLDS[asked.world]
     sizes = {option.name: getattr(asked, option.name) for option in kind.options}
     world = make(asked.world, **sizes)
@@ -92,9 +102,7 @@ def write_area(folder: Path) -> None:
     """Write every layer as `<layer>.geojson`, one feature a line."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, layer in layers().items():
-        features = layer["features"]
-        assert isinstance(features, list)  # noqa: S101 - made a list two lines up the call
-        lines = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
+        lines = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in layer["features"])
         head = '{"type": "FeatureCollection", "datum": "wgs84", "features": [\n'
         (folder / f"{name}.geojson").write_text(f"{head}{lines}\n]}}\n", "utf-8")
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 CENTRE = (120.90, 32.02)
 HALF_WIDTH_M, HALF_HEIGHT_M = 20_000.0, 15_000.0
@@ -139,7 +140,7 @@ def road(start: Point, goal: Point, rng: Random) -> list[Point]:
     return [start, corner, goal]
 
 
-def layers() -> dict[str, dict[str, object]]:
+def layers() -> dict[str, dict[str, Any]]:
     """The sites and districts as GeoJSON feature collections, by layer name."""
     names = dict.fromkeys(site.layer for site in SITES)
     drawn = {name: _collection(_features(name)) for name in names}
@@ -147,7 +148,7 @@ def layers() -> dict[str, dict[str, object]]:
     return drawn
 
 
-def _collection(features: Iterator[dict[str, object]]) -> dict[str, object]:
+def _collection(features: Iterator[dict[str, object]]) -> dict[str, Any]:
     return {"type": "FeatureCollection", "datum": "wgs84", "features": list(features)}
 
 

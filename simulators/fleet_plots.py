@@ -85,10 +85,14 @@ def _steps(*parts: tuple[str, float, tuple[float, float]]) -> Script:
 
 
 def _stop_and_go(_: Random, every: int) -> list[Phase]:
-    """Stand 8 minutes, move 45 m at 5.4 km/h, four times: never out of the circle, yet moving."""
+    """Stand 8 minutes, move on at 5.4 km/h for half a minute, four times: a queue, not a stay."""
     phases: list[Phase] = []
+    seconds = whole(30, every)
     for turn in range(1, 5):
-        phases += [Phase("rest", whole(480, every)), Phase("creep", 30, (turn * 45.0, 0.0))]
+        phases += [
+            Phase("rest", whole(480, every)),
+            Phase("creep", seconds, (turn * seconds * 1.5, 0.0)),
+        ]
     return phases
 
 

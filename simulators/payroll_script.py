@@ -117,7 +117,6 @@ def write_site(seed: int, number: int, start_ms: int, days: int) -> Site:
     first = day_of(start_ms) + timedelta(days=1)
     signed = first + timedelta(days=rng.randrange(max(1, days * 45 // 100)))
     permitted = signed + timedelta(days=rng.randint(3, 30))
-    permitted = permitted.replace(day=min(permitted.day, 28))
     account = ACCOUNT_DECK[number % len(ACCOUNT_DECK)]
     deposit, labour = rng.choice(DEPOSIT_DECK), rng.choice(LABOUR_DECK)
     exempt = deposit == "deposit-exempt"
