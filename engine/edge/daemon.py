@@ -61,8 +61,20 @@ def run_embedded(
         StateError: saved state does not fit the rules (exit 5).
 
     """
+    return asyncio.run(run_async(configured, project, once=once, lang=lang, started=started))
+
+
+async def run_async(
+    configured: Configured,
+    project: Project,
+    *,
+    once: bool = False,
+    lang: str = "en",
+    started: Callable[["Ports"], None] | None = None,
+) -> int:
+    """The same on a loop that is already running."""
     plan = plan_connectors(configured, project, lang)
-    return asyncio.run(_run(configured, compile_project(project), plan, once, lang, started))
+    return await _run(configured, compile_project(project), plan, once, lang, started)
 
 
 class Ports:
