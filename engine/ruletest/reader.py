@@ -75,5 +75,6 @@ class Reader:
 
     def wrong(self, path: Path, kind: str, value: object) -> None:
         """Note that a value is of another kind than wanted (`mapping`, `list`, `text`, `whole`)."""
-        shown = {dict: "{...}", list: "[...]"}.get(type(value), str(value))
+        shown = "{...}" if isinstance(value, dict) else str(value)
+        shown = "[...]" if isinstance(value, list) else shown
         self.blame(self.at(path), f"T103-{kind}", found=shown[:60])

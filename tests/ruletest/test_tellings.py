@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from engine.edge.files import read_project
 from engine.ruleset.compile import compile_project
 from engine.ruleset.load import LoadOptions, load_project
 from engine.ruleset.source import DeclaredFile, read
+from engine.ruleset.spec import Project
 from engine.ruletest.bench import Bench
 from engine.ruletest.cases import Case, read_cases
 from engine.ruletest.run import difference, run_case
@@ -18,9 +20,7 @@ from engine.ruletest.variants import Script, Telling, script
 from engine.ruletest.wire import Letter, letters
 
 PACK = Path(__file__).parent / "pack"
-LOADED = load_project(read_project([PACK]), LoadOptions(lint=False))
-PROJECT = LOADED.project
-assert PROJECT is not None, LOADED.report()
+PROJECT = cast("Project", load_project(read_project([PACK]), LoadOptions(lint=False)).project)
 
 STOPS = b"""
 tests:
