@@ -7,7 +7,7 @@ from engine.edge.store import Place, Saved, Store
 from engine.errors import StateError
 from engine.ports import Core, Position, Trouble, Write
 from engine.ruleset.spec import RuleSpec
-from engine.state.codec import CLEANING, Fate, Plan, plan_state
+from engine.state.codec import CLEANING, Fate, Plan, pack_row, plan_state, unpack_row
 from engine.text import say
 
 PARTITION = 0
@@ -53,6 +53,7 @@ async def recover(
     plan = plan_state(rules, every)
     _refuse(plan, saved, rules, lang)
     await _drop(store, saved, plan, spaces, rules)
+    await _approve(store, saved, plan, rules)
     saved = await store.saved()
     starts: dict[tuple[str, str], int] = {}
     for name, core in spaces.items():
@@ -118,6 +119,25 @@ async def _drop(
     await store.forget(gone.keys(), lost)
     for (_, rule), (why, count) in gone.items():
         await store.trouble(Trouble("state-dropped", rule, f"{why} {count}", 0))
+
+
+async def _approve(
+    store: Store, saved: Mapping[Place, Saved], plan: Plan, rules: Mapping[str, RuleSpec]
+) -> None:
+    """Note on kept rows that the rule as it is now has taken them over.
+
+    Without this a second edit would have to approve the hashes of both rules before it.
+    """
+    for place, kept in saved.items():
+        taken = [
+            Write(row.rule, row.key, pack_row(rules[row.rule].hash, unpack_row(row.value)[1]))
+            for row in kept.rows
+            if row.value is not None
+            and row.rule in plan.fates
+            and plan.fates[row.rule][0] is Fate.KEEP
+        ]
+        if taken:
+            await store.rewrite(place, taken)
 
 
 def _counts(rows: Sequence[Write]) -> dict[str, int]:

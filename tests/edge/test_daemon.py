@@ -131,7 +131,7 @@ async def get(port: int, path: str) -> tuple[int, str]:
 
 async def ready(ports: Ports) -> None:
     async with asyncio.timeout(20):
-        while (await get(ports.operations, "/ready"))[0] != 200:
+        while (await get(ports.operations, "/ready"))[0] != 200:  # noqa: ASYNC110 - from outside
             await asyncio.sleep(0.01)
 
 
@@ -179,8 +179,9 @@ async def test_health_and_metrics_tell_what_happened(tmp_path: Path) -> None:
     assert "forewarn_outbox_age_seconds" in text
 
 
-async def test_an_edited_rule_without_a_word_on_its_state_is_refused_with_the_plan(
-    tmp_path: Path,
+@pytest.mark.parametrize(("do", "rows"), [("keep", 1), ("reset", 0)])
+async def test_an_edited_rule_is_refused_with_the_plan_until_it_says_what_becomes_of_its_state(
+    tmp_path: Path, do: str, rows: int
 ) -> None:
     before, after = project("30"), project("35")
     async with receiver() as peer:
@@ -192,11 +193,12 @@ async def test_an_edited_rule_without_a_word_on_its_state_is_refused_with_the_pl
                 pass
         old = before.rules["too-hot"].hash[:6]
         assert f"on_change: {{from: {old}, do: keep}}" in str(caught.value)
-        for do, rows in (("keep", 1), ("reset", 0)):
-            word = f"on_change: {{from: {old}, do: {do}}}\n"
-            async with Running(tmp_path, peer.url, project("35", word)) as ports:
-                await ready(ports)
-            assert state_rows(tmp_path) == rows
+        word = f"on_change: {{from: {old}, do: {do}}}\n"
+        async with Running(tmp_path, peer.url, project("35", word)) as ports:
+            await ready(ports)
+        assert state_rows(tmp_path) == rows
+        async with Running(tmp_path, peer.url, after) as ports:
+            await ready(ports)
 
 
 def state_rows(folder: Path) -> int:

@@ -167,6 +167,10 @@ class Store:
 
         await self.run(job)
 
+    async def rewrite(self, place: Place, writes: Sequence[Write]) -> None:
+        """Put state rows of one partition in place of those saved under the same rule and key."""
+        await self.run(lambda link: apply.write_state(link, *place, writes))
+
     async def trim(self, feeds: Mapping[str, Collection[str]]) -> None:
         """Forget posted records that the key spaces of their feed are done with, and old history.
 
