@@ -17,6 +17,7 @@ return (city time). The plots and their truth are in `fleet_plots.py`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from random import Random
 
 from simulators.area import Point, metres, round_point
@@ -82,7 +83,7 @@ class Fleet:
         return write_script(self.seed, number, self.start_ms, self.end_ms, self.every_s)
 
     def items(self) -> Iterator[Item]:
-        """All positions in order of arrival; holds one script per vehicle."""
+        """All positions in order of arrival; holds one leg of each vehicle."""
         beats = heartbeats(GPS, self.start_ms, self.end_ms)
         return in_order(beats, *(self._sent(number) for number in range(self.vehicles)))
 
@@ -91,7 +92,7 @@ class Fleet:
         script, noise = self.script(number), POSITIONS[self.noise]
         rng = Random(f"{self.seed}/noise/{number}")
         skew = noise.skew(rng)
-        seen = noise.fixes(fixes(script), rng)
+        seen = noise.fixes(fixes(script.legs(), self.every_s), rng)
         written = _written(script, seen, skew, self.datum == "gcj02")
         last = self.end_ms - SECOND
         yield from noise.arrivals(written, rng, lambda item: item.time_ms <= last)
@@ -100,8 +101,8 @@ class Fleet:
         """What should be noticed, vehicle by vehicle, stop by stop."""
         for number in range(self.vehicles):
             script = self.script(number)
-            for leg, after in zip(script.legs, [*script.legs[1:], None], strict=True):
-                if leg.arrive_ms < self.end_ms - 2 * MINUTE:
+            for leg, after in pairwise(chain(script.legs(), [None])):
+                if leg is not None and leg.arrive_ms < self.end_ms - 2 * MINUTE:
                     yield _story(script, leg, after, self.end_ms)
 
     def tables(self) -> Mapping[str, Iterator[Mapping[str, object]]]:
@@ -111,7 +112,7 @@ class Fleet:
     def _waybills(self) -> Iterator[Mapping[str, object]]:
         for number in range(self.vehicles):
             script = self.script(number)
-            for leg in script.legs:
+            for leg in script.legs():
                 if leg.waybill is None or script.goods is None or leg.depart_ms >= self.end_ms:
                     continue
                 un_number, goods, hazard = script.goods
@@ -181,8 +182,7 @@ def _cleared(script: Script, leg: Leg, after: Leg | None, end_ms: int) -> int | 
     """Five minutes after the first fix that shows the vehicle gone."""
     if after is None:
         return None
-    drive = Script(script.vehicle, script.goods, script.every_s, [after])
-    for fix in fixes(drive):
+    for fix in fixes([after], script.every_s):
         if _gone(leg, (fix.lon, fix.lat)):
             cleared = fix.time_ms + KEEP_MS
             return cleared if cleared < end_ms else None

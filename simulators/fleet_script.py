@@ -4,8 +4,8 @@ A script is made from the seed and the vehicle's number alone, so any vehicle ca
 without the others. Vehicles work from about 5:00 to 22:00 city time and go home for the night.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
@@ -56,14 +56,33 @@ class Leg:
         return self.path[-1]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Script:
-    """Everything one vehicle does in one world."""
+    """Everything one vehicle does in one world; its legs are invented when they are asked for."""
 
     vehicle: str
     goods: tuple[str, str, str] | None
     every_s: int
-    legs: list[Leg] = field(default_factory=list)
+    name: str
+    start_ms: int
+    end_ms: int
+
+    def legs(self) -> Iterator[Leg]:
+        """The legs in order of time, the same each time; only the last one is held."""
+        rng, every = Random(self.name), self.every_s
+        _goods(self.goods is not None, rng)
+        home = rng.choice(of_kind("depot"))
+        at, now = inside(home, rng), self.start_ms + rng.randrange(every) * SECOND
+        leg = _first(at, now, whole(rng.randint(4, 40) * 60, every))
+        yield leg
+        turn, index = rng.randrange(len(DAY_DECK)), 1
+        while leg.leave_ms < self.end_ms:
+            plot, turn = _next_plot(self.goods is not None, leg.leave_ms, turn, rng)
+            leg = _leg(self, leg, plot, home, rng)
+            if self.goods is not None:
+                leg.waybill = _waybill(f"YD{self.vehicle[2:7]}{index:04d}", leg, rng)
+            yield leg
+            index += 1
 
 
 def plate(number: int) -> str:
@@ -76,17 +95,13 @@ def plate(number: int) -> str:
 
 def write_script(seed: int, number: int, start_ms: int, end_ms: int, every_s: int) -> Script:
     """Invent the day (or days) of vehicle `number` between two instants."""
-    rng = Random(f"{seed}/fleet/{number}")
-    goods = None if number % OTHERS_SHARE == OTHERS_SHARE - 1 else rng.choice(GOODS)
-    script = Script(plate(number), goods, every_s)
-    home = rng.choice(of_kind("depot"))
-    at, now = inside(home, rng), start_ms + rng.randrange(every_s) * SECOND
-    script.legs.append(_first(at, now, whole(rng.randint(4, 40) * 60, every_s)))
-    turn = rng.randrange(len(DAY_DECK))
-    while script.legs[-1].leave_ms < end_ms:
-        plot, turn = _next_plot(goods is not None, script.legs[-1].leave_ms, turn, rng)
-        script.legs.append(_leg(script, plot, home, rng))
-    return script
+    name = f"{seed}/fleet/{number}"
+    goods = _goods(number % OTHERS_SHARE != OTHERS_SHARE - 1, Random(name))
+    return Script(plate(number), goods, every_s, name, start_ms, end_ms)
+
+
+def _goods(hazmat: bool, rng: Random) -> tuple[str, str, str] | None:
+    return rng.choice(GOODS) if hazmat else None
 
 
 def _first(at: Point, now: int, seconds: int) -> Leg:
@@ -130,10 +145,10 @@ def _spot(plot: Plot, home: Site, rng: Random) -> tuple[Point, Site | None]:
     return inside(site, rng), site
 
 
-def _leg(script: Script, plot: Plot, home: Site, rng: Random) -> Leg:
+def _leg(script: Script, last: Leg, plot: Plot, home: Site, rng: Random) -> Leg:
     """Drive on from the last stop, at least 3 km, to where the plot plays."""
-    every, depart = script.every_s, script.legs[-1].leave_ms
-    begin = _left_at(script.legs[-1])
+    every, depart = script.every_s, last.leave_ms
+    begin = _left_at(last)
     spot, site = _spot(plot, home, rng)
     while metres(begin, spot) < 3_000:
         other = home if plot.where != "depot" else rng.choice(of_kind("depot"))
@@ -146,10 +161,7 @@ def _leg(script: Script, plot: Plot, home: Site, rng: Random) -> Leg:
         _night(arrive, every, rng) if plot.name.startswith("night") else plot.script(rng, every)
     )
     leave = arrive + sum(phase.seconds for phase in phases) * SECOND
-    leg = Leg(path, depart, arrive, leave, plot, phases, plot.load, site)
-    if script.goods is not None:
-        leg.waybill = _waybill(script, leg, site, rng)
-    return leg
+    return Leg(path, depart, arrive, leave, plot, phases, plot.load, site)
 
 
 def _left_at(leg: Leg) -> Point:
@@ -168,9 +180,9 @@ def _night(arrive: int, every: int, rng: Random) -> list[Phase]:
     return [Phase("rest", whole(max(until - arrive, 40 * MINUTE) / SECOND, every))]
 
 
-def _waybill(script: Script, leg: Leg, site: Site | None, rng: Random) -> Waybill:
+def _waybill(number: str, leg: Leg, rng: Random) -> Waybill:
     """A waybill for the way and the stop, to the place the plot wants."""
-    number = f"YD{script.vehicle[2:7]}{len(script.legs):04d}"
+    site = leg.site
     others = [other for other in of_kind("consignee") if site is None or other.id != site.id]
     here = leg.plot.waybill != "elsewhere" and site is not None
     destination = site.id if here and site is not None else rng.choice(others).id
@@ -180,11 +192,11 @@ def _waybill(script: Script, leg: Leg, site: Site | None, rng: Random) -> Waybil
     return Waybill(number, destination, begin, until)
 
 
-def fixes(script: Script) -> Iterator[Fix]:
-    """Every position of the script, in order of time: 30 s on the way, sparser at long rest."""
-    for leg in script.legs:
-        yield from _driving(leg, script.every_s)
-        yield from _resting(leg, script.every_s)
+def fixes(legs: Iterable[Leg], every_s: int) -> Iterator[Fix]:
+    """Every position of some legs, in order of time; a long rest reports more sparsely."""
+    for leg in legs:
+        yield from _driving(leg, every_s)
+        yield from _resting(leg, every_s)
 
 
 def _driving(leg: Leg, every_s: int) -> Iterator[Fix]:
