@@ -21,6 +21,10 @@ def test_and_or_not_over_three_values(answer, a, b):
     assert answer(f"{one} and {other}") is both(a, b)
     assert answer(f"{one} or {other}") is negate[both(negate[a], negate[b])]
     assert answer(f"not {one}") is negate[a]
+    assert answer(f"not ({one} and {other})") is negate[both(a, b)]
+    assert answer(f"not ({one} or {other})") is both(negate[a], negate[b])
+    assert answer(f"not (not {one})") is a
+    assert answer(f"not ({one} if {other} else true)") is (negate[a] if b is True else False)
     assert answer(f"not ({one} and not {other})") is negate[both(a, negate[b])]
 
 
