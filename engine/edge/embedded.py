@@ -9,6 +9,7 @@ before it is on disk. A crash therefore loses nothing: what was not written is r
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,6 +91,8 @@ class Embedded:
         recovery = await recover(self.store, self.work.spaces, self.work.rules, self.lang)
         self._starts = dict(recovery.starts)
         self._newest = await self.store.reach()
+        gc.collect()
+        gc.freeze()  # what was restored lives long; later collections need not look at it
         lines = await self._open(recovery)
         quiet = self._watch(lines)
         try:
