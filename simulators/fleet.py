@@ -85,9 +85,9 @@ class Fleet:
     def items(self) -> Iterator[Item]:
         """All positions in order of arrival; holds one leg of each vehicle."""
         beats = heartbeats(GPS, self.start_ms, self.end_ms)
-        return in_order(beats, *(self._sent(number) for number in range(self.vehicles)))
+        return in_order(beats, *(self.sent(number) for number in range(self.vehicles)))
 
-    def _sent(self, number: int) -> Iterator[Item]:
+    def sent(self, number: int) -> Iterator[Item]:
         """One vehicle's records as they arrive, made when they are asked for."""
         script, noise = self.script(number), POSITIONS[self.noise]
         rng = Random(f"{self.seed}/noise/{number}")
@@ -174,7 +174,7 @@ def _story(script: Script, leg: Leg, after: Leg | None, end_ms: int) -> Story:
         climbs=climbs if hit else (),
         clear_ms=_cleared(script, leg, after, end_ms) if hit else None,
         place=round_point(leg.spot),
-        also={"limit_s": LIMIT_S[plot.rule]},
+        also={"limit_s": LIMIT_S[plot.rule], "number": script.number},
     )
 
 

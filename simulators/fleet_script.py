@@ -63,6 +63,7 @@ class Script:
     vehicle: str
     goods: tuple[str, str, str] | None
     every_s: int
+    number: int
     name: str
     start_ms: int
     end_ms: int
@@ -97,7 +98,7 @@ def write_script(seed: int, number: int, start_ms: int, end_ms: int, every_s: in
     """Invent the day (or days) of vehicle `number` between two instants."""
     name = f"{seed}/fleet/{number}"
     goods = _goods(number % OTHERS_SHARE != OTHERS_SHARE - 1, Random(name))
-    return Script(plate(number), goods, every_s, name, start_ms, end_ms)
+    return Script(plate(number), goods, every_s, number, name, start_ms, end_ms)
 
 
 def _goods(hazmat: bool, rng: Random) -> tuple[str, str, str] | None:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import asdict
 
 import pytest
 
@@ -9,6 +10,7 @@ from simulators.area import metres
 from simulators.fleet import Fleet
 from simulators.noise import LEDGERS, POSITIONS
 from simulators.payroll import Payroll
+from simulators.reasons import sight
 
 LEVELS = ("none", "default", "heavy")
 
@@ -65,3 +67,21 @@ def test_levels_grow(levels):
     assert levels["none"].silent
     assert levels["default"].delay_max_ms < levels["heavy"].delay_max_ms
     assert levels["default"].repeats < levels["heavy"].repeats
+
+
+def test_a_stop_seen_without_noise_is_seen_whole():
+    stories = [asdict(story) for story in fleet("none").stories() if story.story == "secret-stop"]
+    assert stories
+    for story in stories:
+        seen = sight(fleet("none"), story)
+        assert seen is not None
+        assert (seen.late_s, seen.early_s, seen.far_m, seen.lost) == (0, 0, 0, 0)
+        assert seen.silence_s <= 120
+
+
+def test_what_noise_does_to_a_stop_is_said_in_one_line():
+    story = next(asdict(s) for s in fleet("heavy").stories() if s.story == "secret-stop")
+    seen = sight(fleet("heavy"), story)
+    assert seen is not None
+    assert seen.far_m > 0
+    assert seen.sentence().startswith(f"first fix {seen.late_s} s after arrival")
