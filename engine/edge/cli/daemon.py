@@ -34,7 +34,7 @@ def run_daemon(
     configured = settings_of(target, broker=broker, data=data)
     if lang is None and configured.values.lang is not None:
         speak_as(Voice(configured.values.lang, voice().json))
-    project = find([target]).usable()
+    project = find(configured.packs).usable()
     plan = plan_connectors(configured, project, voice().lang)
     log = configured.values.log
     set_up_logs(log.level, log.format, plan.secrets)
