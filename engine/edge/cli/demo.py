@@ -1,69 +1,102 @@
 """`forewarn demo`: a simulated city through the real daemon into a receiver, in about a minute.
 
-simulated city --HTTP--> daemon (a process of its own) --signed webhooks--> receiver, here
+simulated city --HTTP---> daemon (a process of its own) ----------signed webhooks--> receiver
+simulated city --Kafka--> two workers --alerts topic--> dispatcher --signed webhooks--> receiver
 """
 
 import base64
-import json
-import os
 import secrets
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.error import URLError
+from typing import Any
 
 from engine.edge.cli.card import Card, score
+from engine.edge.cli.demo_stage import (
+    broker,
+    free_port,
+    process,
+    receiver,
+    until_quiet,
+    write_packs,
+    write_settings,
+)
 from engine.edge.cli.exits import Exit
-from engine.edge.cli.receive import Inbox, serve
+from engine.edge.cli.receive import Inbox
 from engine.edge.cli.voice import voice
-from engine.edge.files import shipped_packs
-from engine.errors import EnvironmentUnusable
 from engine.model.change import Change, Transition
 from simulators import to_files
 from simulators.scenario import World
 from simulators.to_http import post_records
+from simulators.to_kafka import produce_records
 from simulators.worlds import make
 
-CITY = {"vehicles": 16, "hours": 8.0, "projects": 24, "days": 150}
+CITY: dict[str, Any] = {"vehicles": 16, "hours": 8.0, "projects": 24, "days": 150}
 _SECONDS = 30
 """So long the city's records take to flow in, whatever their number."""
-_QUIET_S = 4.0
-_LONGEST_S = 120.0
-_START_S = 30.0
+_QUIET_S, _KAFKA_QUIET_S, _LONGEST_S = 4.0, 12.0, 120.0
+_PARTITIONS = 3
 
 
-def show(*, seed: int, keep: Path | None) -> int:
+def show(*, seed: int, keep: Path | None, kafka: bool) -> int:
     """Run the demonstration; exit code 1 when an alert is missing or false."""
     speak = voice()
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(TemporaryDirectory(prefix="forewarn-demo-")))
+        folder.mkdir(parents=True, exist_ok=True)
         world = make("city", seed=seed, **CITY)
         records = sum(1 for _ in world.items())
         to_files.write_truth(world, folder)
         speak.note(speak.say("demo-city", records=f"{records:,}", **CITY))
-        packs = _packs(world, folder)
+        packs = write_packs(world, folder)
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
         card = Card.reading(packs)
         inbox = Inbox(secret, lambda change: speak.line(card.text(change)))
-        receiver = stack.enter_context(_receiver(inbox))
-        intake, operations = _free_port(), _free_port()
-        _settings(folder, world, secret, receiver, intake, operations)
-        speak.note(speak.say("demo-daemon", folder=folder))
-        stack.enter_context(_daemon(folder, operations))
-        speak.note(speak.say("demo-flows", seconds=_SECONDS))
-        speak.line()
-        post_records(world, f"http://127.0.0.1:{intake}", rate=records / _SECONDS)
-        _until_quiet(inbox)
+        port = stack.enter_context(receiver(inbox))
+        flow = _on_kafka if kafka else _on_one_machine
+        flow(stack, folder, world, records / _SECONDS, (port, secret, inbox))
         return _close(inbox.changes, inbox.repeats, folder / "truth.jsonl")
+
+
+def _on_one_machine(
+    stack: ExitStack, folder: Path, world: World, rate: float, desk: tuple[int, str, Inbox]
+) -> None:
+    """The embedded daemon with an HTTP intake."""
+    speak, intake = voice(), free_port()
+    port, secret, inbox = desk
+    sources = {feed.name: {"kind": "http", "feed": feed.name} for feed in world.feeds}
+    write_settings(folder, port, secret, {"sources": sources, "http": {"port": intake}})
+    speak.note(speak.say("demo-daemon", folder=folder))
+    stack.enter_context(process(folder, "daemon"))
+    speak.note(speak.say("demo-flows", seconds=_SECONDS))
+    speak.line()
+    post_records(world, f"http://127.0.0.1:{intake}", rate=rate)
+    until_quiet(inbox, _QUIET_S, _LONGEST_S)
+
+
+def _on_kafka(
+    stack: ExitStack, folder: Path, world: World, rate: float, desk: tuple[int, str, Inbox]
+) -> None:
+    """Two workers and a dispatcher on a broker of our own."""
+    speak = voice()
+    port, secret, inbox = desk
+    speak.note(speak.say("demo-broker"))
+    address = stack.enter_context(broker(folder))
+    kafka = {"broker": f"kafka://{address}", "kafka": {"partitions": _PARTITIONS}}
+    write_settings(folder, port, secret, kafka)
+    speak.note(speak.say("demo-workers", address=address, folder=folder))
+    roles: Sequence[tuple[str, str]] = (
+        ("dispatcher", "dispatcher"),
+        ("worker-1", "worker"),
+        ("worker-2", "worker"),
+    )
+    for name, role in roles:
+        stack.enter_context(process(folder, name, ["--role", role]))
+    speak.note(speak.say("demo-flows-kafka", seconds=_SECONDS))
+    speak.line()
+    produce_records(world, address, rate=rate, partitions=_PARTITIONS)
+    until_quiet(inbox, _KAFKA_QUIET_S, _LONGEST_S)
 
 
 def _close(changes: list[Change], repeats: int, truth: Path) -> int:
@@ -75,100 +108,3 @@ def _close(changes: list[Change], repeats: int, truth: Path) -> int:
     speak.line(speak.say("demo-end", alerts=fired, repeats=repeats, **scored))
     perfect = scored["found"] == scored["hits"] and not scored["false"] and not scored["wrong"]
     return Exit.FINE if perfect else Exit.FAILED
-
-
-def _packs(world: World, folder: Path) -> list[Path]:
-    """The packs that come along, with the city's own rows in their tables."""
-    home = folder / "packs"
-    shutil.rmtree(home, ignore_errors=True)
-    shutil.rmtree(folder / "data", ignore_errors=True)
-    for file in shipped_packs():
-        place = home / file.path.removeprefix("rules/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(file.raw)
-    to_files.write_tables(world, folder)
-    for table in (folder / "tables").glob("*.csv"):
-        for declared in home.glob(f"*/tables/{table.stem}.yaml"):
-            shutil.copy(table, declared.with_suffix(".csv"))
-    return sorted(path.parent for path in home.glob("*/pack.yaml"))
-
-
-def _settings(
-    folder: Path, world: World, secret: str, receiver: int, intake: int, operations: int
-) -> None:
-    """A settings file as an operator would write it; JSON is YAML too."""
-    url = f"http://127.0.0.1:{receiver}/"
-    settings = {
-        "packs": ["packs"],
-        "data_folder": "data",
-        "sources": {feed.name: {"kind": "http", "feed": feed.name} for feed in world.feeds},
-        "sinks": {"console-webhook": {"kind": "webhook", "url": url, "secret": secret}},
-        "http": {"port": intake},
-        "metrics": {"port": operations},
-        "log": {"format": "json"},
-    }
-    path = folder / "forewarn.yaml"
-    path.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
-    path.chmod(0o600)
-
-
-@contextmanager
-def _receiver(inbox: Inbox) -> Iterator[int]:
-    """A webhook receiver in this process; gives its port."""
-    server = serve(0, inbox)
-    thread = threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@contextmanager
-def _daemon(folder: Path, operations: int) -> Iterator[None]:
-    """The daemon as a process of its own; ended gently."""
-    log = folder / "daemon.log"
-    command = [sys.executable, "-m", "engine", "run", str(folder), "--lang", voice().lang]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ)  # noqa: S603
-        try:
-            _until_ready(process, operations, log)
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    """Wait until the daemon says that it is ready."""
-    until = time.monotonic() + _START_S
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2) as answer:
-                if answer.status == 200:  # noqa: PLR2004
-                    return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    said = log.read_text("utf-8", "replace")[-2000:]
-    raise EnvironmentUnusable(voice().say("demo-no-daemon", log=said))
-
-
-def _until_quiet(inbox: Inbox) -> None:
-    """Wait until no alert came for a while."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < _LONGEST_S:
-        now = time.monotonic()
-        if now - max(inbox.last_s, begun) >= _QUIET_S:
-            return
-        time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -138,7 +138,7 @@ class _NoJournal:
         """Recordings are not posted."""
         raise NotImplementedError
 
-    async def inbox_depth(self, feed: str) -> int:
+    async def inbox_depth(self, feed: str, start: int = 0) -> int:
         """Recordings are not posted."""
         raise NotImplementedError
 

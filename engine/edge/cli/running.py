@@ -86,6 +86,7 @@ def receive(
 def demo(
     seed: Annotated[int, typer.Option("--seed", metavar="N")] = 7,
     keep: Annotated[Path | None, typer.Option("--keep", metavar="DIR")] = None,
+    kafka: Annotated[bool, typer.Option("--kafka")] = False,
     json: Json = False,
     lang: Lang = None,
 ) -> int:
@@ -93,7 +94,7 @@ def demo(
     from engine.edge.cli.demo import show
 
     del json, lang
-    return show(seed=seed, keep=keep)
+    return show(seed=seed, keep=keep, kafka=kafka)
 
 
 COMMANDS: Mapping[str, Callable[..., Any]] = {
