@@ -8,6 +8,7 @@ from aiokafka.structs import ConsumerRecord
 from engine.edge.streaming.changelog import row_key, row_of
 from engine.edge.streaming.ledger import Line
 from engine.edge.streaming.names import Names, partition_of, safe
+from engine.edge.streaming.pace import ahead, spread
 from engine.edge.streaming.quiet import Quiet
 from engine.edge.streaming.quieten import OnceAMinute
 from engine.edge.streaming.routed import Reached, Run, marker_line, read_routed, routed_line
@@ -85,6 +86,25 @@ def test_silence_is_told_once_and_time_moves_only_while_all_are_silent() -> None
     assert quiet.elapsed_ms(60.0, 5.0) == 0
     quiet.rest(GPS)
     assert quiet.elapsed_ms(60.0, 5.0) == 33_000
+
+
+@pytest.mark.parametrize(
+    ("reaches", "ended", "resting"),
+    [
+        ({}, (), ""),
+        ({"a": 0, "b": 3_600_000}, (), ""),
+        ({"a": 0, "b": 3_600_001}, (), "b"),
+        ({"a": 0, "b": 3_600_001}, ("a",), ""),
+        ({"a": 0, "b": 9_000_000, "c": 5_000_000}, ("a",), "b"),
+        ({"a": -(2**62), "b": 1}, (), "b"),
+        ({"a": -(2**62), "b": 1}, ("a", "b"), ""),
+    ],
+)
+def test_only_a_source_that_is_ahead_of_one_with_records_left_rests(
+    reaches: dict[str, int], ended: tuple[str, ...], resting: str
+) -> None:
+    assert "".join(sorted(ahead(reaches, ended))) == resting
+    assert spread(reaches) or not resting
 
 
 def test_a_library_that_repeats_itself_is_heard_once_a_minute(

@@ -5,7 +5,7 @@ writer. So after any crash the next owner reads back exactly one of two worlds: 
 was, or all of it was. Memory that ran ahead of a failed transaction is thrown away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from aiokafka.structs import ConsumerRecord
@@ -19,6 +19,8 @@ from engine.edge.streaming.quiet import Quiet
 from engine.edge.streaming.routed import Reached, read_routed
 from engine.edge.streaming.topics import SpaceLayout
 from engine.ports import Core, Outcome, Record, SourceId
+from engine.state.codec import unpack_meta
+from engine.state.watermark import NEVER
 
 
 class Evaluator:
@@ -26,6 +28,7 @@ class Evaluator:
 
     def __init__(self, kit: Kit, space: SpaceLayout, partition: int) -> None:
         self.name = kit.layout.names.writer(kit.layout.names.state(space.name), partition)
+        self.group = self.name
         self.inputs = tuple(TP(topic, partition) for topic in space.inputs)
         self.starts: dict[TP, int | None] = dict.fromkeys(self.inputs)
         self._kit = kit
@@ -37,6 +40,7 @@ class Evaluator:
         self._core: Core | None = None
         self._quiet = Quiet({}, 0.0)
         self._ticks: list[Line] = []
+        self._meta = b""
         self._fresh = False
         self._unsaved_since: float | None = None
 
@@ -70,6 +74,15 @@ class Evaluator:
         else:
             self._take_routed(place, records)
 
+    def reaches(self) -> Mapping[TP, int]:
+        """The watermarks of its feeds; a routed topic is read as it comes."""
+        if not self._space.direct or len(self.inputs) == 1 or not self._meta:
+            return {}
+        known = unpack_meta(self._meta).sources
+        names = [f"{source.feed}/{source.partition}" for source in self._sources]
+        pairs = zip(self.inputs, names, strict=True)
+        return {place: known.get(name, NEVER) for place, name in pairs}
+
     def _take_direct(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
         source = self._sources[self.inputs.index(place)]
         self._quiet.heard(source, self._kit.clock())
@@ -98,6 +111,7 @@ class Evaluator:
         await self._listen(ends, now)
         if self._fresh or self._ticks:
             outcome = self._running.advance()
+            self._meta = outcome.meta
             self._fresh = False
             if self._ticks or must_leave(outcome):
                 await self._save(outcome)

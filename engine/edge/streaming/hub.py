@@ -14,6 +14,7 @@ from faust.types import TP
 
 from engine.edge.streaming.evaluator import Evaluator
 from engine.edge.streaming.kit import Kit, Unit
+from engine.edge.streaming.pace import ahead, spread
 from engine.edge.streaming.router import Router
 from engine.edge.streaming.transport import BatchConsumer
 
@@ -35,6 +36,7 @@ class Hub:
         self._open: set[str] = set()
         self._readers: dict[TP, list[Unit]] = {}
         self._readable: set[TP] = set()
+        self._held: set[TP] = set()
         self._touched: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._generation = -1
@@ -50,8 +52,8 @@ class Hub:
         return bool(self._units) and len(self._open) == len(self._units)
 
     def readable(self) -> set[TP]:
-        """Partitions whose readers are all open and whose position is right."""
-        return self._readable
+        """Partitions whose readers are all open, whose position is right, and whose turn it is."""
+        return self._readable - self._held
 
     async def revoked(self, places: set[TP]) -> None:
         """Stop handing over; wait for the batch in work. Units are kept until we know our next."""
@@ -97,6 +99,7 @@ class Hub:
         if now - self._beat >= BEAT_S:
             self._beat = now
             self._touched |= self._open
+            self._held = await self._ahead()
         touched, self._touched = self._touched, set()
         if touched:
             await asyncio.gather(*(self._step(self._units[name]) for name in sorted(touched)))
@@ -110,6 +113,18 @@ class Hub:
             self._lost(unit, None)
         except Exception as bug:  # noqa: BLE001 - our own bug: stop loudly, never skip a record
             self._stop(bug)
+
+    async def _ahead(self) -> set[TP]:
+        """Partitions that rest until slower ones of the same group have caught up."""
+        groups: dict[str, dict[TP, int]] = {}
+        for name in self._open:
+            unit = self._units[name]
+            groups.setdefault(unit.group, {}).update(unit.reaches())
+        held: set[TP] = set()
+        for reaches in groups.values():
+            if spread(reaches):
+                held |= ahead(reaches, [place for place in reaches if await self.at_end(place)])
+        return held
 
     def _lost(self, unit: Unit, reason: BaseException | None) -> None:
         """A unit's memory is worth nothing any more: close it, and open it again after a while.

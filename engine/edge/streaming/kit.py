@@ -63,10 +63,12 @@ class Unit(Protocol):
         name: Its transactional id; no two units of an installation share one.
         inputs: Partitions it reads.
         starts: Offset from which each input must be read next; None for its beginning.
+        group: Units of one group keep pace with each other.
 
     """
 
     name: str
+    group: str
     inputs: tuple[TP, ...]
     starts: dict[TP, int | None]
 
@@ -75,6 +77,9 @@ class Unit(Protocol):
 
     def take(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
         """Note records of an input; those before `starts` are known already."""
+
+    def reaches(self) -> Mapping[TP, int]:
+        """How far each input is in event time (its watermark, UTC ms); empty if that has no say."""
 
     async def step(self, ends: Ends) -> None:
         """Work on what was taken and on time that passed; returns when all of it is saved."""

@@ -6,7 +6,7 @@ if nothing had been moved; markers tell every partition how far the source is. R
 and the router's own position are one transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from aiokafka.structs import ConsumerRecord
@@ -37,6 +37,7 @@ class Router:
         names = kit.layout.names
         self._saved = names.route(space.name, feed)
         self.name = names.writer(self._saved, partition)
+        self.group = f"route-{space.name}"
         place = TP(kit.layout.feeds[feed], partition)
         self.inputs: tuple[TP, ...] = (place,)
         self.starts: dict[TP, int | None] = {place: None}
@@ -107,6 +108,10 @@ class Router:
                 parcel.lines.append(routed_line(key, source, record, watermark))
             watermark = max(watermark, at_ms - lateness)
         self._watermark = watermark
+
+    def reaches(self) -> Mapping[TP, int]:
+        """The watermark of what was routed."""
+        return {self.inputs[0]: self._watermark}
 
     def _refuse(self, one: ConsumerRecord, reason: str, detail: str) -> None:
         """Keep a record that is no event for the dead letter, if this unit is the one to tell."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -20,6 +21,9 @@ from engine.edge.streaming.transport import StreamApp
 from engine.pipeline import Space
 from engine.ports import Core
 from engine.ruleset.compile import Program, SpaceProgram
+
+SWITCH_S = 0.000_5
+"""How long the consumer thread may hold up the rules, and the rules its heartbeats."""
 
 T = TypeVar("T")
 log = structlog.get_logger("streaming")
@@ -60,6 +64,7 @@ def run_worker(
 
     """
     quieten()
+    sys.setswitchinterval(SWITCH_S)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     end = _End(loop)
