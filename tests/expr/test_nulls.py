@@ -28,6 +28,25 @@ def test_and_or_not_over_three_values(answer, a, b):
     assert answer(f"not ({one} and not {other})") is negate[both(a, negate[b])]
 
 
+@pytest.mark.parametrize(("a", "b"), list(product(KNOWN, KNOWN)))
+def test_the_same_when_both_sides_come_from_the_event(answer, a, b):
+    changed = {"valve_open": a, "score": {True: 2, False: 0, None: None}[b]}
+    negate = {True: False, False: True, None: None}
+    assert answer("valve_open and score > 1", **changed) is both(a, b)
+    assert answer("score > 1 and valve_open", **changed) is both(a, b)
+    assert answer("valve_open or score > 1", **changed) is negate[both(negate[a], negate[b])]
+    assert answer("not (valve_open and score > 1)", **changed) is negate[both(a, b)]
+
+
+@pytest.mark.parametrize("op", ["<", "<=", ">", ">=", "==", "!="])
+def test_the_opposite_of_a_comparison(answer, op):
+    for workers in (2, 3, 4):
+        holds = answer(f"workers {op} 3", workers=workers)
+        assert answer(f"not workers {op} 3", workers=workers) is not holds
+        assert answer(f"not workers {op} score", workers=workers) is None
+        assert answer(f"not workers {op} score", workers=workers, score=3) is not holds
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -59,6 +78,8 @@ def test_and_or_not_over_three_values(answer, a, b):
         pytest.param("waybill.exists", True, id="present-record"),
         pytest.param("starts_with(site.name, 'a')", None, id="function-of-null"),
         pytest.param("1 if score > 1 else 2", 2, id="unknown-condition-takes-the-other"),
+        pytest.param("(1 if not located else score) > 0", None, id="choice-that-may-be-missing"),
+        pytest.param("(score if located else 1) > 0", None, id="choice-first-may-be-missing"),
         pytest.param("valve_open == false", None, id="condition-compared"),
         pytest.param("(score > 1) == null", True, id="unknown-asked-for"),
         pytest.param("exists(score > 1)", False, id="unknown-does-not-exist"),
