@@ -56,7 +56,7 @@ class Fleet:
     """
 
     seed: int = 7
-    vehicles: int = 200
+    vehicles: int = 240
     hours: float = 24.0
     start: str = "2026-03-02T05:00:00+08:00"
     every_s: int = 30
