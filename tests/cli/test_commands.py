@@ -111,7 +111,7 @@ def test_a_failing_rule_test_is_exit_1_and_reaches_junit(project, capsys):
     file = project / "rules/room-too-warm_test.yaml"
     file.write_text(file.read_text("utf-8").replace("at: 12m", "at: 13m", 1), "utf-8")
     assert main(["test", "--junit", "results.xml"]) == 1
-    assert "1 failed" in capsys.readouterr().out
+    assert "failed: 1" in capsys.readouterr().out
     assert (project / "results.xml").read_text("utf-8").count("<failure") == 1
     assert main(["test", "--json", "--quick", "-k", "orange"]) == 0
     assert json.loads(capsys.readouterr().out)["passed"] == 1

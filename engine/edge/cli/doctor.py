@@ -15,7 +15,7 @@ import chinese_calendar
 
 from engine.edge.cli.daemon import settings_of
 from engine.edge.cli.exits import Exit
-from engine.edge.cli.versions import NAME, own_version, parts
+from engine.edge.cli.versions import NAME, UNKNOWN, own_version, parts
 from engine.edge.cli.voice import voice
 from engine.errors import DeclarationError, EnvironmentUnusable
 
@@ -79,6 +79,8 @@ def _python() -> Finding:
 
 
 def _parts() -> Finding:
+    if own_version() == UNKNOWN:
+        return _found("parts", "warn", "parts-source")
     missing = [name for name, found in parts() if not found]
     if missing:
         return _found("parts", "bad", "parts-missing", names=", ".join(missing))

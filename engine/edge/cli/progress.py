@@ -20,12 +20,15 @@ from engine.edge.cli.voice import voice
 
 
 class _Rate(ProgressColumn):
-    """Steps a second."""
+    """Tests or records a second, over all of the run."""
 
     def render(self, task: Task) -> Text:
         """The rate so far."""
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else voice().say("progress-rate", rate=f"{speed:,.0f}"))
+        if not task.elapsed:
+            return Text("")
+        return Text(
+            voice().say("progress-rate", rate=f"{task.fields['things'] / task.elapsed:,.0f}")
+        )
 
 
 class Progress:
@@ -34,6 +37,7 @@ class Progress:
     def __init__(self, title: str, total: float | None, *, counted: bool = True) -> None:
         """Say what is done, and how many steps it has, if that is known."""
         self._bar: Bar | None = None
+        self._things = 0
         if sys.stderr.isatty() and not voice().json:
             console = Console(file=sys.stderr)
             counts = (MofNCompleteColumn(), _Rate()) if counted else (_Rate(),)
@@ -45,12 +49,13 @@ class Progress:
                 console=console,
                 transient=True,
             )
-            self._task = self._bar.add_task(title, total=total)
+            self._task = self._bar.add_task(title, total=total, things=0)
 
-    def step(self, count: float = 1) -> None:
-        """Note that some more is done."""
+    def step(self, count: float = 1, things: int | None = None) -> None:
+        """Note that some more is done; `things` are counted for the rate, if not the steps."""
+        self._things += int(count) if things is None else things
         if self._bar is not None:
-            self._bar.advance(self._task, count)
+            self._bar.update(self._task, advance=count, things=self._things)
 
     def __enter__(self) -> Self:
         if self._bar is not None:

@@ -93,7 +93,8 @@ async def _run(
                     _write(out, replay.ended(stream))
                 continue
             _write(out, replay.take(batch))
-            progress.step(sum(len(record.value) + 1 for record in batch.records))
+            size = sum(len(record.value) + 1 for record in batch.records)
+            progress.step(size, things=len(batch.records))
         _write(out, replay.finish(until_ms))
     finally:
         await lines.close()
