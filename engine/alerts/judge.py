@@ -27,7 +27,7 @@ class Words:
     Attributes:
         excepts: (text, function) of the exceptions.
         levels: (function, rank) of the levels that an expression raises.
-        traces: (text, function) whose values belong into the evidence.
+        traces: What each part of the rule's conditions answered; belongs into the evidence.
         describe: An event's fields as plain values.
 
     """
@@ -37,7 +37,7 @@ class Words:
     excepts: Sequence[tuple[str, Function]] = ()
     levels: Sequence[tuple[Function, int]] = ()
     clear: Function | None = None
-    traces: Sequence[tuple[str, Function]] = ()
+    traces: Sequence[Callable[[Any, Names], Sequence[tuple[str, Any]]]] = ()
     labels: Mapping[str, Template] = field(default_factory=dict)
     summary: Mapping[str, Template] = field(default_factory=dict)
     calendar: WorkCalendar | None = None
@@ -186,8 +186,9 @@ class RuleJudge:
             evidence["events"] = [
                 {"feed": episode.facts.get("feed", ""), "fields": words.describe(event)}
             ]
+            parts = {text: value for trace in words.traces for text, value in trace(event, names)}
             evidence["values"] = [
-                {"text": text, "value": _plain(test(event, names))} for text, test in words.traces
+                {"text": text, "value": _plain(value)} for text, value in parts.items()
             ]
         if episode.facts.get("start") is not None:
             evidence["start"] = _plain(episode.facts["start"])

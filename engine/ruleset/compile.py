@@ -15,7 +15,14 @@ from engine.alerts.judge import Words
 from engine.decode.record import FeedDecoder
 from engine.feeds.hygiene import Cleaner
 from engine.feeds.spec import FeedSpec
-from engine.ruleset.expr import Tools, Typed, compile_admission, compile_value
+from engine.ruleset.expr import (
+    Tools,
+    Typed,
+    compile_admission,
+    compile_condition,
+    compile_trace,
+    compile_value,
+)
 from engine.ruleset.make import Function, Make, maker
 from engine.ruleset.spec import (
     DeadlineSpec,
@@ -253,6 +260,8 @@ def _rule(rule: RuleSpec, project: Project, codec: StructCodec) -> RuleProgram:
     around = Surroundings(rule.lookups, project.tables, project.zones, axes)
 
     def function(typed: Typed) -> Function:
+        if typed.type.kind == "bool":
+            return compile_condition(typed, tools)
         return compile_value(typed, tools)
 
     conditions = {
@@ -273,7 +282,7 @@ def _rule(rule: RuleSpec, project: Project, codec: StructCodec) -> RuleProgram:
             if level.when is not None
         ],
         clear=None if rule.clear is None else function(rule.clear),
-        traces=[(typed.text, function(typed)) for typed in traced] if len(rule.feeds) == 1 else [],
+        traces=[compile_trace(typed, tools) for typed in traced] if len(rule.feeds) == 1 else [],
         labels=rule.labels,
         summary=rule.summary,
         calendar=None
