@@ -7,10 +7,8 @@ gzipped file is unpacked again up to that byte).
 
 import asyncio
 import gzip
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
@@ -18,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sources.csv_rows import CsvRows
 from connectors.sources.lines import Lines
+from connectors.sources.pace import moments
 from engine.errors import EnvironmentUnusable
 from engine.ports import Batch, Record, SourceContext, SourceId
 from engine.text import say
@@ -72,7 +71,6 @@ class FileSource:
     name: str
     options: Options
     context: SourceContext
-    clock: Callable[[], float] = time.monotonic
     _files: list[str] = field(default_factory=list)
     _start: int = 0
     _closed: bool = False
@@ -81,6 +79,11 @@ class FileSource:
     def live(self) -> bool:
         """Whether it waits for more at the end."""
         return self.options.follow
+
+    @property
+    def speed(self) -> float | None:
+        """Times the speed at which it happened; the driver keeps the pace, for all files alike."""
+        return self.options.speed
 
     @property
     def ids(self) -> Sequence[SourceId]:
@@ -102,14 +105,12 @@ class FileSource:
     async def batches(self) -> AsyncIterator[Batch]:
         """The records of all files."""
         records = self._sorted() if self.options.sort else self._plain()
-        pace = None if self.options.speed is None else _Pace(self.options.speed, self.clock)
         async for some in records:
-            if pace is None:
+            if self.speed is None:
                 yield Batch(self.log, self.ids[0], some)
                 continue
-            for slice_ in pace.slices(some, self.context.time_of):
-                await asyncio.sleep(pace.wait_s(slice_, self.context.time_of))
-                yield Batch(self.log, self.ids[0], slice_)
+            for piece in moments(some, self.context.time_of, self.speed):
+                yield Batch(self.log, self.ids[0], piece)
 
     async def close(self) -> None:
         """End the batches of a followed file."""
@@ -246,44 +247,6 @@ class _Reader:
             return [Record(base + at, line) for at, line in lines]
         made = [(at, rows.take(line)) for at, line in lines]
         return [Record(base + at, row) for at, row in made if row is not None and at >= after]
-
-
-class _Pace:
-    """Holds records back so that event time passes `speed` times as fast as the clock."""
-
-    def __init__(self, speed: float, clock: Callable[[], float]) -> None:
-        self._speed = speed
-        self._clock = clock
-        self._begun: tuple[int, float] | None = None
-
-    def slices(
-        self, records: Sequence[Record], time_of: Callable[[bytes], int | None]
-    ) -> list[Sequence[Record]]:
-        """Cut records where a twentieth of a second of the clock passes between them."""
-        step = max(1, int(50 * self._speed))
-        cuts, newest, first = [0], None, None
-        for number, record in enumerate(records):
-            at = time_of(record.value)
-            newest = at if newest is None or (at is not None and at > newest) else newest
-            if newest is None:
-                continue
-            if first is None:
-                first = newest
-            elif newest - first >= step:
-                cuts.append(number)
-                first = newest
-        cuts.append(len(records))
-        return [records[a:b] for a, b in pairwise(cuts) if b > a]
-
-    def wait_s(self, records: Sequence[Record], time_of: Callable[[bytes], int | None]) -> float:
-        """How long the first record of a slice must still wait."""
-        at = next((t for t in map(time_of, (r.value for r in records)) if t is not None), None)
-        if at is None:
-            return 0.0
-        if self._begun is None:
-            self._begun = (at, self._clock())
-        begun_ms, begun_s = self._begun
-        return max(0.0, begun_s + (at - begun_ms) / 1000 / self._speed - self._clock())
 
 
 def _matching(folder: Path, pattern: str) -> list[str]:

@@ -11,8 +11,9 @@ from engine.ports import Batch, Record, Source, SourceId
 _HEARTBEATS = (b'{"$watermark"', b"#watermark,")
 TimeOf = Callable[[bytes], int | None]
 _FIRST = -(2**62)
-_FROM_END = 8
-"""So many records at the end of a batch are tried for the event time that the batch reached."""
+_NEVER_S = float("inf")
+_FROM_START, _FROM_END = 4, 8
+"""So many records of a batch are asked when it begins, and how far it came in event time."""
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Line:
             first.
         newest: Event time of the newest event of each of its streams, heartbeats left out.
         ended: Whether a recording has given its last record.
+        speed: Of a recording that is replayed at a pace: so many times as it happened.
 
     """
 
@@ -32,6 +34,7 @@ class Line:
     reach_ms: int | None = None
     newest: dict[SourceId, int] = field(default_factory=dict)
     ended: bool = False
+    speed: float | None = None
     _tail: deque[Batch] = field(default_factory=lambda: deque(maxlen=2))
     _batches: AsyncIterator[Batch] | None = None
     _head: "asyncio.Task[Batch | None] | None" = None
@@ -40,6 +43,18 @@ class Line:
     def ready(self) -> bool:
         """Whether its next batch (or its end) is in hand."""
         return self._head is not None and self._head.done()
+
+    @property
+    def head_ms(self) -> int:
+        """Event time at which the batch in hand begins; what it came to if it does not say."""
+        known = _FIRST if self.reach_ms is None else self.reach_ms
+        if self._head is None or self._head.exception() is not None:
+            return known
+        batch = self._head.result()
+        if batch is None:
+            return known
+        times = (self.time_of(record.value) for record in batch.records[:_FROM_START])
+        return next((at for at in times if at is not None), known)
 
     def fetch(self) -> "asyncio.Task[Batch | None] | None":
         """Start getting the next batch, if that is not under way."""
@@ -99,14 +114,17 @@ class Lineup:
     """All sources of a driver. The one that is furthest behind in event time goes first.
 
     Recordings are merged: none gives a batch before every other one has its next batch in hand,
-    so a run over files is the same each time. A live source that is more than `ahead_ms` of event
-    time before the slowest one waits, so that what it sends does not pile up in memory; a source
-    that the driver calls idle holds nobody back.
+    and the batch that begins first is taken first, so a run over files is the same each time.
+    Those with a speed wait until their time has come, counted from the first event of all.
+
+    A live source that is more than `ahead_ms` of event time before the slowest one waits, so that
+    what it sends does not pile up in memory; a source that the driver calls idle holds nobody back.
     """
 
     lines: Sequence[Line]
     ahead_ms: int = 3_600_000
     idle: set[SourceId] = field(default_factory=set)
+    _begun: tuple[int, float] | None = None
 
     @property
     def all_ended(self) -> bool:
@@ -115,27 +133,23 @@ class Lineup:
 
     async def next(self, within_s: float, stop: asyncio.Event) -> Line | None:
         """The line whose batch (or end) is to be taken now; None after `within_s` or at a stop."""
-        waits = [head for line in self.lines if (head := line.fetch()) is not None]
-        if (line := self._choose()) is not None or not waits:
-            if line is None:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), within_s)
-            return line
+        clock = asyncio.get_running_loop().time
+        until = clock() + within_s
         stopping = asyncio.create_task(stop.wait())
         try:
-            loop = asyncio.get_running_loop()
-            until = loop.time() + within_s
-            while (line := self._choose()) is None and not stop.is_set():
-                pending = [head for head in waits if not head.done()]
-                left = until - loop.time()
-                if left <= 0:
+            while not stop.is_set():
+                heads = [head for line in self.lines if (head := line.fetch()) is not None]
+                line, due_s = self._choose(clock())
+                if line is not None:
+                    return line
+                left_s = min(until, due_s) - clock()
+                if clock() >= until:
                     return None
+                going = {stopping, *(head for head in heads if not head.done())}
                 await asyncio.wait(
-                    {stopping, *pending}, timeout=left, return_when=asyncio.FIRST_COMPLETED
+                    going, timeout=max(left_s, 0.0), return_when=asyncio.FIRST_COMPLETED
                 )
-                if not pending:
-                    await asyncio.sleep(min(left, 0.05))
-            return line
+            return None
         finally:
             stopping.cancel()
             with suppress(asyncio.CancelledError):
@@ -145,36 +159,51 @@ class Lineup:
         """Close every source."""
         await asyncio.gather(*(line.close() for line in self.lines), return_exceptions=True)
 
-    def _choose(self) -> Line | None:
-        """The ready line that is furthest behind and may go on."""
+    def _choose(self, now_s: float) -> tuple[Line | None, float]:
+        """The ready line that may go on, or when one of those in hand may."""
         going = [line for line in self.lines if not line.ended]
-        recordings = [line for line in going if not line.source.live]
-        in_step = all(line.ready for line in recordings)
         slowest = self._slowest(going)
         ready = [
             line
             for line in going
-            if line.ready and (line.source.live or in_step) and not self._is_ahead(line, slowest)
+            if line.source.live and line.ready and not self._is_ahead(line, slowest)
         ]
+        recordings = [line for line in going if not line.source.live]
+        due_s = _NEVER_S
+        if recordings and all(line.ready for line in recordings):
+            first = min(recordings, key=lambda line: line.head_ms)
+            due_s = self._due_s(first, recordings, now_s)
+            if due_s <= now_s and not self._is_ahead(first, slowest):
+                ready.append(first)
         if not ready:
-            return None
-        return min(ready, key=lambda line: _FIRST if line.reach_ms is None else line.reach_ms)
+            return None, due_s if due_s > now_s else _NEVER_S
+        return min(ready, key=lambda line: line.head_ms), now_s
+
+    def _due_s(self, line: Line, recordings: Sequence[Line], now_s: float) -> float:
+        """When the batch in hand of a recording may be taken."""
+        if line.speed is None:
+            return now_s
+        if self._begun is None:
+            paced = [one.head_ms for one in recordings if one.speed is not None]
+            self._begun = (min(paced), now_s)
+        begun_ms, begun_s = self._begun
+        return begun_s + (line.head_ms - begun_ms) / 1000 / line.speed
 
     def _slowest(self, going: Sequence[Line]) -> int | None:
         """Event time of the slowest source that is not idle, among those that said anything."""
-        return min(
-            (
-                line.reach_ms
-                for line in going
-                if line.reach_ms is not None and not self.idle.issuperset(line.source.ids)
-            ),
-            default=None,
-        )
+        places = (_place(line) for line in going if not self.idle.issuperset(line.source.ids))
+        return min((place for place in places if place is not None), default=None)
 
     def _is_ahead(self, line: Line, slowest: int | None) -> bool:
-        if line.reach_ms is None or slowest is None:
-            return False
-        return line.reach_ms - slowest > self.ahead_ms
+        place = _place(line)
+        return place is not None and slowest is not None and place - slowest > self.ahead_ms
+
+
+def _place(line: Line) -> int | None:
+    """How far a source is: a recording at the batch in hand, a live one where its last ended."""
+    if not line.source.live and line.ready and line.head_ms != _FIRST:
+        return line.head_ms
+    return line.reach_ms
 
 
 def lineup(
@@ -182,7 +211,14 @@ def lineup(
 ) -> Lineup:
     """A line-up of sources; `time_of` reads the event time of a feed's raw records."""
     feeds = {source.name: source.ids[0].feed for source in sources if source.ids}
-    lines = [Line(source, time_of.get(feeds.get(source.name, ""), _no_time)) for source in sources]
+    lines = [
+        Line(
+            source,
+            time_of.get(feeds.get(source.name, ""), _no_time),
+            speed=getattr(source, "speed", None),
+        )
+        for source in sources
+    ]
     return Lineup(lines, ahead_ms)
 
 

@@ -41,7 +41,37 @@ def story(*times: int) -> list[tuple[str, int]]:
 async def test_of_recordings_the_one_goes_next_that_came_least_far() -> None:
     a = ListSource("a", story(1, 2, 5, 6), batch=1)
     b = ListSource("b", story(3, 4, 7), batch=1)
-    assert "".join(await order(await start(a, b))) == "abaabba"
+    assert "".join(await order(await start(a, b))) == "aabbaab"
+
+
+async def test_recordings_with_a_speed_keep_one_pace_and_a_sparse_one_holds_nobody_up() -> None:
+    class Paced(ListSource):
+        speed = 100.0
+
+    dense = Paced("dense", story(*range(0, 20_000, 1000)), batch=1)
+    sparse = Paced("sparse", story(500, 19_500), batch=1)
+    lines, stop = await start(dense, sparse), asyncio.Event()
+    clock = asyncio.get_running_loop().time
+    began, seen = clock(), []
+    while not lines.all_ended:
+        line = await lines.next(1.0, stop)
+        assert line is not None
+        batch = line.take()
+        if batch is not None:
+            at_ms = time_of(batch.records[0].value)
+            assert at_ms is not None
+            seen.append((at_ms, clock() - began))
+    await lines.close()
+    assert [at for at, _ in seen] == sorted(at for at, _ in seen)
+    assert all(passed >= at / 1000 / 100 - 0.005 for at, passed in seen)
+    assert seen[-1][1] < 3.0
+
+
+async def test_a_recording_with_long_gaps_does_not_stop_one_without() -> None:
+    dense = ListSource("d", story(*range(0, 50 * HOUR, HOUR)), batch=1)
+    sparse = ListSource("s", story(0, 49 * HOUR), batch=1)
+    taken = await order(await start(dense, sparse))
+    assert (taken.count("d"), taken.count("s")) == (50, 2)
 
 
 async def test_a_live_source_waits_for_nobody() -> None:
