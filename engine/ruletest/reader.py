@@ -9,6 +9,8 @@ from engine.errors import Location, Problem
 from engine.ruleset.document import Document, Path
 from engine.ruletest.moments import Unreadable
 
+_WANTED = {"mapping": "T103", "list": "T121", "text": "T122", "whole": "T123"}
+
 
 def nearest(name: str, names: Collection[str]) -> str:
     """The known name most like a wrong one, or nothing."""
@@ -77,4 +79,4 @@ class Reader:
         """Note that a value is of another kind than wanted (`mapping`, `list`, `text`, `whole`)."""
         shown = "{...}" if isinstance(value, dict) else str(value)
         shown = "[...]" if isinstance(value, list) else shown
-        self.blame(self.at(path), f"T103-{kind}", found=shown[:60])
+        self.blame(self.at(path), _WANTED[kind], found=shown[:60])
