@@ -102,7 +102,9 @@ def prove(report: Report, case: Case, *, kafka: bool) -> None:
         said = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         rows.append([name, len(alerts), said, digest(alerts), f"{time.monotonic() - begun:.0f}"])
     feeds = Counter(letter.feed for letter, _ in case.letters)
-    report.say(f"{sum(feeds.values()):,} records ({', '.join(f'{f} {n:,}' for f, n in feeds.items())})")
+    report.say(
+        f"{sum(feeds.values()):,} records ({', '.join(f'{f} {n:,}' for f, n in feeds.items())})"
+    )
     report.table(["runner", "transitions", "by kind", "digest", "s"], rows)
     first = next(iter(results.values()))
     for name, alerts in results.items():
@@ -114,13 +116,20 @@ def prove(report: Report, case: Case, *, kafka: bool) -> None:
         _stays(report, case, first)
     elif not report.asked.reduced:
         kinds = Counter(alert[3] for alert in first)
-        report.claim(f"at least {ENOUGH} transitions, with climbs or clears", len(first) >= ENOUGH and
-                     kinds["cleared"] + kinds["raised"] > 0, len(first))
+        report.claim(
+            f"at least {ENOUGH} transitions, with climbs or clears",
+            len(first) >= ENOUGH and kinds["cleared"] + kinds["raised"] > 0,
+            len(first),
+        )
         report.claim("at least 200,000 records", sum(feeds.values()) >= 200_000)
     with fault(case) as what:
         broken = sorted(plain(change) for change in bench(case, faulty=True))
     different = difference(first, broken)
-    report.claim(f"a seeded fault ({what}) turns the comparison red", bool(different), f"{len(different)} differ")
+    report.claim(
+        f"a seeded fault ({what}) turns the comparison red",
+        bool(different),
+        f"{len(different)} differ",
+    )
 
 
 def difference(one: Alerts, other: Alerts) -> list[tuple[str, tuple[str, ...]]]:
@@ -143,10 +152,11 @@ def make(name: str, folder: Path, *, seed: int, reduced: bool) -> Case | None:
     """The recording of a case, written once."""
     if name == "bus":
         return bus_day(folder)
-    sizes: dict[str, Any] = {
+    choices: dict[str, dict[str, Any]] = {
         "hazmat": {"vehicles": 40 if reduced else 160, "hours": 12.0 if reduced else 24.0},
         "wages": {"projects": 60 if reduced else 560, "days": 150 if reduced else 270},
-    }[name]
+    }
+    sizes = choices[name]
     kind = "fleet" if name == "hazmat" else "payroll"
     world = write_world(kind, folder / "world", seed=seed, noise="default", **sizes)
     letters = [
@@ -166,7 +176,9 @@ def bus_day(folder: Path) -> Case | None:
     (feed,) = program_of(pack).feeds.values()
     columns = [field.wire or field.name for field in feed.spec.fields.values()]
     with gzip.open(data, "rt", encoding="utf-8") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: datetime.fromisoformat(row["timestamp"]))
+        rows = sorted(
+            csv.DictReader(file), key=lambda row: datetime.fromisoformat(row["timestamp"])
+        )
     place = folder / "world/bus-gps.csv"
     place.parent.mkdir()
     letters: list[tuple[Letter, str]] = []
@@ -188,14 +200,21 @@ def bus_day(folder: Path) -> Case | None:
 # --- runners ----------------------------------------------------------------------------------
 
 
-def bench(case: Case, telling: Telling = Telling.AS_WRITTEN, *, faulty: bool = False) -> list[Change]:
+def bench(
+    case: Case, telling: Telling = Telling.AS_WRITTEN, *, faulty: bool = False
+) -> list[Change]:
     """The runner of the rule tests."""
     program = program_of(case.pack)
     if faulty:
-        program = compile_project(replace(program.project, rules={
-            name: _wider(rule, 10 if case.name == "bus" else 1)
-            for name, rule in program.project.rules.items()
-        }))
+        program = compile_project(
+            replace(
+                program.project,
+                rules={
+                    name: _wider(rule, 10 if case.name == "bus" else 1)
+                    for name, rule in program.project.rules.items()
+                },
+            )
+        )
     letters = [letter for letter, _ in case.letters]
     told = script(telling, letters, {n: f.spec.lateness_ms for n, f in program.feeds.items()})
     told = Script(told.letters, max(told.batch, 500), told.restarts)
@@ -218,7 +237,9 @@ def embedded(case: Case) -> list[Change]:
     for one in given.values():
         one["path"] = one["path"].replace(".jsonl", f".{case.ending}")
     sinks = {"console-webhook": {"kind": "jsonl", "path": "alerts.jsonl"}}
-    settings(folder, packs=[f"../{case.pack.name}"], sources=given, sinks=sinks, metrics={"port": -1})
+    settings(
+        folder, packs=[f"../{case.pack.name}"], sources=given, sinks=sinks, metrics={"port": -1}
+    )
     _engine("run", str(folder), "--once")
     with contextlib.closing(sqlite3.connect(folder / "data/forewarn.db")) as link:
         return changes_of([row[0] for row in link.execute("SELECT body FROM changes")])
@@ -250,10 +271,15 @@ def _recordings(case: Case) -> list[str]:
 
 def _engine(*words: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "engine", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "engine", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"forewarn {words[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
+        message = f"forewarn {words[0]} ended with {done.returncode}: {done.stderr[-2000:]}"
+        raise RuntimeError(message)
 
 
 # --- faults and the oracle ----------------------------------------------------------------------
@@ -304,14 +330,25 @@ def _stays(report: Report, case: Case, alerts: Alerts) -> None:
             if stay:
                 found.add((vehicle, fixes[first][0]))
             first = last + 1 if stay else first + 1
-    fired = {(alert[1], int(json.loads(alert[7])["operator"]["since"])) for alert in alerts if alert[3] == "fired"}
-    report.claim("the plain scan counts 91 stays of 79 vehicles", (len(found), len({v for v, _ in found})) == (91, 79),
-                 f"{len(found)} of {len({v for v, _ in found})}")
+    fired = {
+        (alert[1], int(json.loads(alert[7])["operator"]["since"]))
+        for alert in alerts
+        if alert[3] == "fired"
+    }
+    report.claim(
+        "the plain scan counts 91 stays of 79 vehicles",
+        (len(found), len({v for v, _ in found})) == (91, 79),
+        f"{len(found)} of {len({v for v, _ in found})}",
+    )
     report.claim("the alerts are these stays", fired == found, f"{len(fired ^ found)} differ")
-    report.table(["only in", "vehicle", "since (UTC ms)"], [
-        *(["the scan", *one] for one in sorted(found - fired)),
-        *(["the alerts", *one] for one in sorted(fired - found)),
-    ] or [["no difference", "", ""]])
+    report.table(
+        ["only in", "vehicle", "since (UTC ms)"],
+        [
+            *(["the scan", *one] for one in sorted(found - fired)),
+            *(["the alerts", *one] for one in sorted(fired - found)),
+        ]
+        or [["no difference", "", ""]],
+    )
 
 
 def _metres(one: tuple[int, float, float], other: tuple[int, float, float]) -> float:

@@ -51,31 +51,58 @@ def score(
         run = in_memory(program, items, world.end_ms - 1)
         plain = [msgspec.to_builtins(change) for change in run.changes]
         scored = compare(truth(folder / "world"), plain, tolerance_ms)
-    return scored, len(items), {"rejected": Counter(r.reason for r in run.rejected), "troubles": run.troubles}
+    return (
+        scored,
+        len(items),
+        {"rejected": Counter(r.reason for r in run.rejected), "troubles": run.troubles},
+    )
 
 
 def tell(
-    report: Report, kind: str, sizes: dict[str, Any], scored: Scored, records: int, extra: dict[str, Any]
+    report: Report,
+    kind: str,
+    sizes: dict[str, Any],
+    scored: Scored,
+    records: int,
+    extra: dict[str, Any],
 ) -> None:
     """Write one world's figures and claims."""
     clean = sizes["noise"] == "none"
     report.head(f"{kind}, noise {sizes['noise']}")
     said = ", ".join(f"{name} {value}" for name, value in sizes.items())
-    report.say(f"{said}; {records:,} records; tolerance {scored.tolerance_ms // 1000} s. "
-               f"Rejected: {dict(extra['rejected']) or 'none'}; troubles: {len(extra['troubles'])}.")
-    header = ["rule", "hit", "near-miss", "never", "found", "recall", "false", "differs", "median lead, min"]
+    report.say(
+        f"{said}; {records:,} records; tolerance {scored.tolerance_ms // 1000} s. "
+        f"Rejected: {dict(extra['rejected']) or 'none'}; troubles: {len(extra['troubles'])}."
+    )
+    header = [
+        "rule",
+        "hit",
+        "near-miss",
+        "never",
+        "found",
+        "recall",
+        "false",
+        "differs",
+        "median lead, min",
+    ]
     report.table(header, [_row(scored, rule) for rule in sorted(scored.scores)])
     for rule, one in sorted(scored.scores.items()):
         enough = min(scored.stories[f"{rule} {name}"] for name in ("hit", "near-miss", "never"))
         if not report.asked.reduced:
-            report.claim(f"{rule}: at least {ENOUGH} stories of each kind", enough >= ENOUGH, enough)
+            report.claim(
+                f"{rule}: at least {ENOUGH} stories of each kind", enough >= ENOUGH, enough
+            )
         if clean:
             report.claim(f"{rule}: recall 1.0", one.found == one.hits, f"{one.found} of {one.hits}")
             report.claim(f"{rule}: no false alert", one.false == 0, one.false)
-            report.claim(f"{rule}: instants, levels and ends as told", not one.wrong, len(one.wrong))
+            report.claim(
+                f"{rule}: instants, levels and ends as told", not one.wrong, len(one.wrong)
+            )
         _reasons(report, one)
     if clean:
-        report.claim("no rule was quarantined or throttled", not extra["troubles"], len(extra["troubles"]))
+        report.claim(
+            "no rule was quarantined or throttled", not extra["troubles"], len(extra["troubles"])
+        )
 
 
 def _row(scored: Scored, rule: str) -> list[Any]:
@@ -89,8 +116,12 @@ def _reasons(report: Report, one: Score) -> None:
     """Misses, false alerts and differences by the plot they came from."""
     rows: list[list[Any]] = []
     for what, found in (("missed", one.missed), ("false", one.spurious), ("differs", one.wrong)):
-        plots = Counter((row["story"], row["what"], " ".join(row.get("wrong", {}))) for row in found)
-        rows += [[what, plot, why, fields, count] for (plot, why, fields), count in plots.most_common()]
+        plots = Counter(
+            (row["story"], row["what"], " ".join(row.get("wrong", {}))) for row in found
+        )
+        rows += [
+            [what, plot, why, fields, count] for (plot, why, fields), count in plots.most_common()
+        ]
     if rows:
         report.say(f"{one.rule}: every miss, false alert and difference, by plot")
         report.table(["what", "plot", "the plot", "which instants", "count"], rows)

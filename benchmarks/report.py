@@ -71,7 +71,11 @@ class Report:
         """A claim and whether it holds."""
         if not holds:
             self.failed.append(text)
-        self._put("", f"- **{'holds' if holds else 'FAILS'}**: {text}" + (f" ({found})" if found != "" else ""))
+        self._put(
+            "",
+            f"- **{'holds' if holds else 'FAILS'}**: {text}"
+            + (f" ({found})" if found != "" else ""),
+        )
 
     def close(self) -> int:
         """Write the report; answers the exit code."""
@@ -115,11 +119,15 @@ def _plain(argument: str) -> str:
 
 def _commit() -> str:
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         return done.stdout.strip()
 
     changed = git("status", "--porcelain", "--", "engine", "connectors", "simulators", "rules")
-    return git("rev-parse", "--short=12", "HEAD") + (" and changes not committed" if changed else "")
+    return git("rev-parse", "--short=12", "HEAD") + (
+        " and changes not committed" if changed else ""
+    )
 
 
 def _machine() -> str:

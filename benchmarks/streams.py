@@ -1,4 +1,4 @@
-"""A real Kafka and real Faust workers, as processes: filled, started, killed, stopped, read back."""
+"""A real Kafka and real Faust workers as processes: filled, started, killed, read back."""
 
 import asyncio
 import json
@@ -111,12 +111,16 @@ class Stage:
 
     def logs(self) -> str:
         """What the processes said last."""
-        said = [(path.name, path.read_text("utf-8", "replace")) for path in self.folder.glob("*.log")]
+        said = [
+            (path.name, path.read_text("utf-8", "replace")) for path in self.folder.glob("*.log")
+        ]
         return "\n".join(f"{name}: {text[-1500:]}" for name, text in said if text)
 
     async def send(self, records: Iterable[Sent], pause_s: float = 0.0, each: int = 500) -> int:
         """Write records in their order; a pause after every `each` makes a stream of them."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=5, max_batch_size=262_144)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, linger_ms=5, max_batch_size=262_144
+        )
         await producer.start()
         count = 0
         try:
@@ -155,13 +159,16 @@ class Stage:
             if not behind:
                 return {name: sorted(found) for name, found in rows.items()}
             if time.monotonic() > until:
-                raise TimeoutError(f"{', '.join(behind)}\n{self.logs()}")
+                message = f"{', '.join(behind)}\n{self.logs()}"
+                raise TimeoutError(message)
             await asyncio.sleep(1.0)
 
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """Every committed record of a topic."""
         reader = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap, isolation_level="read_committed", enable_auto_commit=False
+            bootstrap_servers=self.bootstrap,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
         )
         await reader.start()
         try:

@@ -82,7 +82,8 @@ def in_memory(
     program: Program, records: Iterable[tuple[str, bytes]], until_ms: int, batch: int = 2000
 ) -> Run:
     """Run records (feed, bytes), in order of arrival, through the core without a driver."""
-    run, waiting, offsets = Run(), [], dict.fromkeys(program.feeds, 0)
+    run, offsets = Run(), dict.fromkeys(program.feeds, 0)
+    waiting: list[tuple[str, bytes]] = []
     spaces = Engine(program).spaces
     for name, space in spaces.items():
         for feed in program.spaces[name].feeds:

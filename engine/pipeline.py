@@ -8,14 +8,16 @@ A driver calls `ingest` with records, then `advance`, and applies the `Outcome`:
 none. Between two calls nothing happens. No clock is read; the same records give the same outcome.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heappop
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
 
 from engine.alerts.context import Names
 from engine.alerts.judge import Words
+from engine.decode.bulk import LOT, Bulk
 from engine.errors import StateError
 from engine.model.change import Change
 from engine.operators.base import Host, Logic
@@ -86,12 +88,18 @@ class Space:
         lateness, append = spec.lateness_ms, self.buffer.waiting.append
         mark, frontier, passed = place.mark, place.frontier, self.progress.watermark
         settle_first = feed in program.settle_first
-        events = 0
-        for offset, value, arrived_ms, before_ms in records:
+        events, asked = 0, decoder.bulk_checks
+        for (offset, value, arrived_ms, before_ms), event in _decoded(records, decoder.bulk):
+            reason = None
             try:
-                event = parse(value)
-                at_ms = time_of(event)
-                reason = check(event, at_ms, arrived_ms)
+                if event is None:
+                    event = parse(value)  # noqa: PLW2901 - the careful way, record by record
+                    at_ms = time_of(event)
+                    reason = check(event, at_ms, arrived_ms)
+                else:
+                    at_ms = time_of(event)
+                    if asked or arrived_ms is not None:
+                        reason = check(event, at_ms, arrived_ms)
             except Exception as error:  # noqa: BLE001 - whatever bad bytes raise is a reason
                 said = decoder.watermark(value)
                 if said is not None:
@@ -171,20 +179,21 @@ class Space:
 
     def _run(self, released: list[Entry]) -> None:
         """Hand events to the rules in order, and between them the timers that come first."""
-        timers, handlers, cleaning, timeless = (
+        timers, by_feed, cleaning, timeless = (
             self.timers, self.handlers, self.cleaning, self.program.timeless,
         )  # fmt: skip
         quarantine = self.quarantine
-        for at_ms, feed, key, rank, _log, _offset, before, hits, event in released:
+        for at_ms, feed, key, rank, _log, _offset, _before, hits, event in released:
             if timers and timers[0][0] < at_ms:
                 self._fire(at_ms)
             if timeless and self._repeated(feed, key, rank, at_ms):
                 continue
             if cleaning and feed in cleaning and not self._clean(feed, key, event, at_ms):
                 continue
+            handlers = by_feed[feed]
             for number in hits:
                 try:
-                    handlers[number](feed, key, event, at_ms, before)
+                    handlers[number](key, event, at_ms)
                 except Exception as error:  # noqa: BLE001 - one rule never stops the others
                     quarantine.failed(self._rule_of(number), error, at_ms)
                     self._disable()
@@ -308,24 +317,27 @@ class Space:
             self.log_names.append(name)
         return place
 
-    def _make_handlers(self) -> list[Handler]:
-        """For each rule its handler of events; behind them, for each rule, that of late events."""
+    def _make_handlers(self) -> list[list[Handler]]:
+        """For each feed and rule the handler of events; behind them those of late events."""
         self.off: set[int] = set()
-        normal: list[Handler] = []
-        late: list[Handler] = []
-        for number, rule in enumerate(self.program.rules):
-            logic = self.logics[number]
-            by_feed = {self.feed_numbers[feed]: logic.handler(feed) for feed in rule.spec.feeds}
-            revise = {self.feed_numbers[feed]: logic.late(feed) for feed in rule.spec.feeds}
-            conditions = {
-                self.feed_numbers[feed]: condition for feed, condition in rule.conditions.items()
-            }
-            normal.append(_handler(by_feed, conditions, rule))
-            late.append(_reviser(revise, conditions, rule, self._time_of))
-        return normal + late
+        return [
+            [
+                _handler(logic.handler(feed), rule.conditions[feed], rule.words)
+                if feed in rule.spec.feeds
+                else _nothing
+                for logic, rule in zip(self.logics, self.program.rules, strict=True)
+            ]
+            + [
+                _reviser(logic.late(feed), rule.conditions[feed], rule.words, self._time_of(feed))
+                if feed in rule.spec.feeds
+                else _nothing
+                for logic, rule in zip(self.logics, self.program.rules, strict=True)
+            ]
+            for feed in self.program.feeds
+        ]
 
-    def _time_of(self, feed: int, event: Any) -> int:
-        return self.program.programs[self.program.feeds[feed]].decoder.time_of(event)
+    def _time_of(self, feed: str) -> Callable[[Any], int]:
+        return self.program.programs[feed].decoder.time_of
 
     def _revisers(self, feed: str, hits: tuple[int, ...], behind_ms: int) -> tuple[int, ...]:
         """Of the rules that want an event this late, those that can and will still count it."""
@@ -346,7 +358,8 @@ class Space:
         for number, rule in enumerate(self.program.rules):
             if self.quarantine.is_off(rule.spec.id) and number not in self.off:
                 self.off.add(number)
-                self.handlers[number] = self.handlers[number + count] = _nothing
+                for handlers in self.handlers:
+                    handlers[number] = handlers[number + count] = _nothing
 
     def _repeated(self, feed: int, key: str, rank: str, at_ms: int) -> bool:
         """Whether an event with this id, but without its time in the id, was seen lately."""
@@ -401,36 +414,38 @@ class Space:
         }
 
 
-def _handler(by_feed: Mapping[int, Handler], conditions: Mapping[int, Any], rule: Any) -> Handler:
-    """How a rule takes events; conditions that need look-ups are asked here, not at admission."""
-    words = rule.words
-    if len(by_feed) == 1 and not any(conditions.values()):
-        (only,) = by_feed.values()
-        return lambda _feed, key, event, at_ms, _before: only(key, event, at_ms)
+def _decoded(records: Sequence[Record], bulk: Bulk | None) -> Iterator[tuple[Record, Any]]:
+    """Records with their events, or with None where a record needs the careful way."""
+    if bulk is None:
+        return zip(records, repeat(None), strict=False)
+    return chain.from_iterable(
+        zip(lot, bulk([record[1] for record in lot]) or repeat(None), strict=False)
+        for lot in (records[start : start + LOT] for start in range(0, len(records), LOT))
+    )
 
-    def handle(feed: int, key: str, event: Any, at_ms: int, _before: int) -> None:
-        condition = conditions[feed]
-        if condition is None or condition(event, _names(words, key, event, at_ms)) is True:
-            by_feed[feed](key, event, at_ms)
+
+def _handler(take: Handler, condition: Any, words: Words) -> Handler:
+    """How a rule takes events; conditions that need look-ups are asked here, not at admission."""
+    if condition is None:
+        return take
+
+    def handle(key: str, event: Any, at_ms: int) -> None:
+        if condition(event, _names(words, key, event, at_ms)) is True:
+            take(key, event, at_ms)
 
     return handle
 
 
 def _reviser(
-    revise: Mapping[int, Handler | None],
-    conditions: Mapping[int, Any],
-    rule: Any,
-    time_of: Callable[[int, Any], int],
+    take: Handler | None, condition: Any, words: Words, time_of: Callable[[Any], int]
 ) -> Handler:
     """How a rule takes late events: by their own time, at their place in the order."""
-    words = rule.words
+    if take is None:
+        return _nothing
 
-    def handle(feed: int, key: str, event: Any, order_ms: int, _before: int) -> None:
-        take, condition = revise[feed], conditions[feed]
-        at_ms = time_of(feed, event)
-        if take is not None and (
-            condition is None or condition(event, _names(words, key, event, at_ms)) is True
-        ):
+    def handle(key: str, event: Any, order_ms: int) -> None:
+        at_ms = time_of(event)
+        if condition is None or condition(event, _names(words, key, event, at_ms)) is True:
             take(key, event, at_ms, order_ms)
 
     return handle

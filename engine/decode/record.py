@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, final
 import msgspec
 
 from engine.decode import generate
+from engine.decode.bulk import Bulk, is_complete, make_bulk
 from engine.decode.keys import KeyOf, RankOf, key_of, rank_of
 from engine.decode.lines import HEARTBEAT, columns_of, line_decoder
 from engine.decode.reject import FieldCheck, diagnose, repeats
@@ -46,6 +47,8 @@ class FeedDecoder:
         time_of: The event time in UTC ms.
         check: (event, event time, arrival or None) to a reason, or None if the event is good.
         settle: Converts the position to WGS-84 in place; None when the feed needs no conversion.
+        bulk: Several records to their events, or None when one of them needs the careful way.
+        bulk_checks: Whether `check` must be asked about events of `bulk` that did not arrive early.
 
     """
 
@@ -63,6 +66,8 @@ class FeedDecoder:
         self.struct = self._shape.struct
         self._lines = spec.format == "csv"
         self._checks = _checks(self._shape, spec, from_text=self._lines)
+        self.bulk: Bulk | None = None
+        self.bulk_checks = not is_complete(spec, self._shape.fields)
         self.parse = self._parse_lines(header) if self._lines else self._parse_json()
         self.time_of: Callable[[Any], int] = attrgetter(spec.time.field)
         self.check, self.settle = _judges(spec, self._by_name)
@@ -138,12 +143,10 @@ class FeedDecoder:
         ]
         identity = sorted({*self._shape.keys, self.spec.time.field})
         wires = [self._by_name[name].wire or name for name in identity]
-        return generate.make_parse(
-            msgspec.json.Decoder(self.struct).decode,
-            readers,
-            [json.dumps(wire, ensure_ascii=False).encode() for wire in wires],
-            repeats(wires),
-        )
+        words = [json.dumps(wire, ensure_ascii=False).encode() for wire in wires]
+        self.bulk = make_bulk(self._shape, self.spec, readers, words)
+        decode = msgspec.json.Decoder(self.struct).decode
+        return generate.make_parse(decode, readers, words, repeats(wires))
 
     def _parse_lines(self, header: bytes | str | None) -> generate.Parse:
         """Without a header line the columns are the declared fields, in their order."""

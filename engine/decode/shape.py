@@ -51,7 +51,7 @@ def shape_of(spec: FeedSpec, used: Collection[str] | None) -> Shape:
     keys = frozenset(spec.key) | frozenset(spec.id)
     struct = msgspec.defstruct(
         "Event",
-        [_member(field, key=field.name in spec.key) for field in fields],
+        [member_of(field, key=field.name in spec.key) for field in fields],
         rename={field.name: field.wire or field.name for field in fields},
         gc=False,
         kw_only=True,
@@ -81,7 +81,8 @@ def _implied(spec: FeedSpec) -> dict[str, FieldSpec]:
     return roles
 
 
-def _member(field: FieldSpec, *, key: bool) -> tuple[str, Any] | tuple[str, Any, Any]:
+def member_of(field: FieldSpec, *, key: bool) -> tuple[str, Any] | tuple[str, Any, Any]:
+    """A field as a member of its struct: name, type, and None as the default of an optional one."""
     kind = _kind(field, key=key)
     return (field.name, kind | None, None) if field.optional else (field.name, kind)
 
