@@ -86,6 +86,17 @@ class Parts:
     def __init__(self, needs: list[NeedTest], tests: Mapping[str, tuple[str, Test]]) -> None:
         self.needs = needs
         self.tests = tests
+        self._of: dict[str, tuple[list[tuple[str, Test]], list[tuple[int, Test]]]] = {}
+
+    def of(self, feed: str) -> tuple[list[tuple[str, Test]], list[tuple[int, Test]]]:
+        """The roles and the needs that events of a feed may play and meet, with their tests."""
+        found = self._of.get(feed)
+        if found is None:
+            found = self._of[feed] = (
+                [(role, test) for role, (of, test) in self.tests.items() if of == feed],
+                [(n, need.test) for n, need in enumerate(self.needs) if need.feed == feed],
+            )
+        return found
 
 
 class DeadlineLogic:
@@ -144,19 +155,14 @@ class DeadlineLogic:
 
     def _take(self, feed: str, key: str, event: Event, event_ms: int, now_ms: int) -> None:
         clock = self.keys.get(key)
-        facts = {"start": clock.start if clock is not None else None}
-        scope = self.scope(key, event, event_ms, facts)
-        played = {
-            role
-            for role, (of, test) in self.parts.tests.items()
-            if of == feed and (test is None or test(event, scope) is True)
-        }
-        needs = [
-            number
-            for number, need in enumerate(self.parts.needs)
-            if need.feed == feed and (need.test is None or need.test(event, scope) is True)
-        ]
+        scope = self.scope(key, event, event_ms, {"start": None if clock is None else clock.start})
+        roles, wanted = self.parts.of(feed)
+        played = [role for role, test in roles if test is None or test(event, scope) is True]
+        needs = [number for number, test in wanted if test is None or test(event, scope) is True]
         if not played and not needs:
+            return
+        if played == ["while"] and not needs:
+            self._attend(key, event_ms)
             return
         self.host.touch(key)
         if "start" in played and (clock is None or clock.start is None):
@@ -168,15 +174,23 @@ class DeadlineLogic:
             if "resume" in played and clock.paused:
                 self._resume(clock, event_ms)
             if "while" in played:
-                for cycle in clock.cycles.values():
-                    if cycle.begin <= event_ms < (cycle.end or event_ms + 1):
-                        cycle.seen += 1
+                self._attend(key, event_ms)
         if "cancel" in played:
             self._cancel(key, now_ms, event)
             return
         for number in needs:
             self._need(key, number, event, event_ms, now_ms)
         self._advance(key, now_ms - 1)
+
+    def _attend(self, key: str, event_ms: int) -> None:
+        """Note in its cycle that something was going on; the commonest event of all."""
+        clock = self.keys.get(key)
+        if clock is None or clock.start is None:
+            return
+        for cycle in clock.cycles.values():
+            if cycle.begin <= event_ms < (cycle.end or event_ms + 1):
+                cycle.seen += 1
+                self.host.touch(key)
 
     def _start(
         self, key: str, at_ms: int, fields: Mapping[str, Any], feed: str, now_ms: int
