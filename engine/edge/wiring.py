@@ -75,11 +75,10 @@ def plan_connectors(configured: Configured, project: Project, lang: str) -> Plan
     sources = _declared(configured, "sources", connectors.source_kinds(), "S101", problems, lang)
     sinks = _declared(configured, "sinks", connectors.sink_kinds(), "S102", problems, lang)
     problems += _misplaced(configured, sources, project)
-    routes = dict(project.routes)
+    routes, names = dict(project.routes), list(configured.values.sinks)
     if not configured.values.sinks:
         sinks = [_own_sink(lang)]
-        routes = _all_to(OWN_SINK, routes)
-    names = [sink.name for sink in sinks]
+        routes, names = _all_to(OWN_SINK, routes), [OWN_SINK]
     problems += [
         Problem(route.at, "S104", {"route": route.name, "found": sink}, nearest(sink, names))
         for route, sink in unknown_sinks(routes.values(), names)

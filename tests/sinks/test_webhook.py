@@ -141,7 +141,7 @@ def test_secrets_never_print_themselves(tmp_path: Path) -> None:
     "options",
     [
         pytest.param({"url": "ftp://h/"}, id="not-web"),
-        pytest.param({"url": "http://h/", "secret": "a", "secret_file": "b"}, id="two-secrets"),
+        pytest.param({"url": "https:// h"}, id="a-space-in-the-address"),
         pytest.param({"url": "http://h/", "timeout_s": 0}, id="no-time"),
         pytest.param({"url": "http://h/", "verify": False}, id="unknown-option"),
     ],
