@@ -55,6 +55,8 @@ ALERT_EXTRAS: Mapping[str, Type] = {
     "held": Type(NUMBER, nullable=True, unit="ms"),
     "left": Type(NUMBER, nullable=True, unit="ms"),
     "value": Type(NUMBER, nullable=True),
+    "reach": Type(NUMBER, nullable=True),
+    "due": Type(TIME, nullable=True),
     "size": Type(NUMBER, nullable=True),
     "place": Type(TEXT, nullable=True),
     "since": Type(TIME, nullable=True),
