@@ -1,0 +1,77 @@
+"""A webhook receiver that writes down every request it is sent, whatever becomes of the sender."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Inbox:
+    """Raw deliveries in the order of their arrival; answers after `delay_s`."""
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self.delay_s = delay_s
+        self.raw: list[tuple[str, bytes]] = []
+        self.open = 0
+        self.url = ""
+        self._lock = threading.Lock()
+
+    def take(self, name: str, body: bytes) -> None:
+        """Write one request down and let the sender wait."""
+        with self._lock:
+            self.raw.append((name, body))
+            self.open += 1
+        time.sleep(self.delay_s)
+        with self._lock:
+            self.open -= 1
+
+    @property
+    def ids(self) -> list[str]:
+        """Delivery ids, repeats included."""
+        with self._lock:
+            return [name for name, _ in self.raw]
+
+    def facts(self) -> set[tuple[Any, ...]]:
+        """Distinct (rule, key, transition, event time)."""
+        with self._lock:
+            bodies = [json.loads(body) for _, body in self.raw]
+        return {(one["rule"], one["key"], one["transition"], one["at_ms"]) for one in bodies}
+
+
+@contextmanager
+def receiver(inbox: Inbox) -> Iterator[Inbox]:
+    """Serve an inbox on a free port of the loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            inbox.take(self.headers["webhook-id"], body)
+            with suppress(OSError):  # the sender may be dead by now
+                self.send_response(204)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        def log_message(self, *_words: object) -> None:
+            """Nothing: the proof prints figures only."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 64
+
+        def handle_error(self, *_ignored: object) -> None:
+            """A sender that was killed is no news here."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
+    thread.start()
+    inbox.url = f"http://127.0.0.1:{server.server_port}/"
+    try:
+        yield inbox
+    finally:
+        server.shutdown()
+        server.server_close()
