@@ -5,7 +5,8 @@ and says from where to read. A partition is read only while all units that read 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
@@ -40,6 +41,8 @@ class Hub:
         self._touched: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._generation = -1
+        self._working = False
+        self._closed = False
         self._beat = 0.0
 
     def attach(self, consumer: BatchConsumer) -> None:
@@ -58,11 +61,10 @@ class Hub:
     async def revoked(self, places: set[TP]) -> None:
         """Stop handing over; wait for the batch in work. Units are kept until we know our next."""
         del places  # the group gives everything back and gets everything anew
-        self._readable = set()
+        self._working, self._readable = False, set()
         await self._end_tasks()
-        if self._consumer is not None:
-            async with self._consumer.polling:
-                pass
+        async with self._quiet_time():
+            pass
 
     async def assigned(self, places: set[TP], generation: int) -> None:
         """Open a unit for everything that is ours now.
@@ -70,26 +72,32 @@ class Hub:
         A unit that was ours in the generation just before goes on with its memory: nobody else
         can have had it in between. Any other is opened from what is saved.
         """
+        if self._closed:
+            return
         wanted = units_for(self._kit, places)
         follows = generation == self._generation + 1
         self._generation = generation
-        kept = {name for name in self._open if name in wanted and follows}
-        for name in set(self._units) - kept:
-            await self._units[name].close()
-        self._units = {
-            name: self._units[name] if name in kept else unit for name, unit in wanted.items()
-        }
-        self._open, self._touched, self._readers = set(), set(), {}
-        for unit in self._units.values():
-            for place in unit.inputs:
-                self._readers.setdefault(place, []).append(unit)
+        async with self._quiet_time():
+            before, kept = self._units, {name for name in self._open if name in wanted and follows}
+            self._open, self._touched, self._held, self._readers = set(), set(), set(), {}
+            self._units = {
+                name: before[name] if name in kept else unit for name, unit in wanted.items()
+            }
+            for unit in self._units.values():
+                for place in unit.inputs:
+                    self._readers.setdefault(place, []).append(unit)
+            await asyncio.gather(*(before[name].close() for name in set(before) - kept))
+            self._working = not self._closed
         log.info("assigned", units=len(self._units), kept=len(kept), generation=generation)
         self._tell()
-        for name, unit in self._units.items():
-            self._start(self._bring_up(unit, opened=name in kept))
+        if not self._closed:
+            for name, unit in self._units.items():
+                self._start(self._bring_up(unit, opened=name in kept))
 
     async def take(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> None:
         """Give a poll's records to the units that read them; return when all have saved."""
+        if not self._working:
+            return
         for place, some in records.items():
             for unit in self._readers.get(place, ()):
                 if unit.name in self._open:
@@ -192,16 +200,30 @@ class Hub:
         consumer = self._consumer
         if consumer is None or place not in self._readable:
             return False
-        end, position = consumer.end(place), await consumer.position(place)
+        try:
+            end, position = consumer.end(place), await consumer.position(place)
+        except (KafkaError, IllegalStateError):  # taken away meanwhile
+            return False
         return end is not None and position is not None and 0 <= end <= position
 
     async def close(self) -> None:
-        """Close every unit; what is not saved is read again by the next owner."""
-        self._readable = set()
+        """Close every unit, for good; what is not saved is read again by the next owner."""
+        self._closed = True
+        self._working, self._readable = False, set()
         await self._end_tasks()
-        units, self._units, self._open = self._units, {}, set()
-        self._readers = {}
-        await asyncio.gather(*(unit.close() for unit in units.values()))
+        async with self._quiet_time():
+            units, self._units, self._open = self._units, {}, set()
+            self._readers = {}
+            await asyncio.gather(*(unit.close() for unit in units.values()))
+
+    @contextlib.asynccontextmanager
+    async def _quiet_time(self) -> AsyncIterator[None]:
+        """While this is held no poll is under way and no unit works."""
+        if self._consumer is None:
+            yield
+        else:
+            async with self._consumer.polling:
+                yield
 
     def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
