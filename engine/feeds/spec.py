@@ -7,6 +7,9 @@ from enum import StrEnum
 from engine.errors import Location
 
 
+NOWHERE = Location("")
+
+
 class FieldType(StrEnum):
     """What a field holds once it is decoded."""
 
@@ -121,5 +124,5 @@ class FeedSpec:
     position: PositionSpec | None = None
     hygiene: HygieneSpec = HygieneSpec()
     purpose: frozenset[str] = frozenset()
-    at: Location = Location("")
+    at: Location = NOWHERE
     null_texts: frozenset[str] = frozenset({""})

@@ -28,7 +28,8 @@ def build_feed(model: FeedModel, notes: Notes) -> FeedSpec:
     also has an optional `accuracy` in metres, the radius the receiver gives its fix.
     """
     fields = {name: build_field(name, field) for name, field in model.fields.items()}
-    fields = {**_implied(model), **fields}
+    for name, implied in _implied(model).items():
+        fields.setdefault(name, implied)  # behind the declared ones: their order is that of a CSV
     feed = FeedSpec(
         name=model.feed,
         topic=model.topic or f"feed.{model.feed}",
@@ -38,6 +39,7 @@ def build_feed(model: FeedModel, notes: Notes) -> FeedSpec:
         time=TimeSpec(model.time.field, model.time.format, model.time.zone),
         fields=fields,
         title=model.title.plain(),
+        null_texts=frozenset({"", *(model.nulls or ())}),
         lateness_ms=model.lateness,
         idle_after_ms=model.idle_after,
         ahead_ms=model.ahead,

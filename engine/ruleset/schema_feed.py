@@ -93,7 +93,7 @@ class FeedModel(Strict):
     feed: Id
     title: Title
     topic: Annotated[Text | None, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = None
-    format: Literal["json", "csv", "msgpack"]
+    format: Literal["json", "csv"]
     key: Names
     id: Names | None = None
     time: TimeModel
@@ -105,6 +105,7 @@ class FeedModel(Strict):
         dict[Identifier, Annotated[FieldModel, BeforeValidator(_typed)]],
         Field(min_length=1, max_length=2000),
     ]
+    nulls: Annotated[list[Text], Field(max_length=50)] | None = None
     hygiene: HygieneModel = HygieneModel()
     purpose: Names | None = None
 

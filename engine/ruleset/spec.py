@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from engine.ruleset.templates import Template
     from engine.state.tables import Table
 
+NOWHERE = Location("")
+"""The place of a value that no file declares."""
+
 Words = Mapping[str, str]
 """One text in several languages: `{"zh": ..., "en": ...}`."""
 
@@ -204,7 +207,7 @@ OperatorSpec = MatchSpec | DwellSpec | DeadlineSpec
 
 @dataclass(frozen=True, slots=True)
 class LevelSpec:
-    """A higher severity an alert climbs to: held for `at_least_ms`, overdue by `overdue`, or `when`."""
+    """A higher severity: once held for `at_least_ms`, overdue by `overdue`, or when `when` holds."""
 
     severity: Severity
     at_least_ms: int | None = None
@@ -280,7 +283,7 @@ class RuleSpec:
     verify: str = ""
     on_change: OnChange | None = None
     pack: str = ""
-    at: Location = Location("")
+    at: Location = NOWHERE
     hash: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
 
@@ -295,7 +298,7 @@ class TableSpec:
     file: str = ""
     valid: tuple[str, str] | None = None
     zone: str = "Asia/Shanghai"
-    at: Location = Location("")
+    at: Location = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +321,7 @@ class RouteSpec:
     sinks: tuple[str, ...]
     min_severity: Severity = Severity.BLUE
     labels: Mapping[str, str] = field(default_factory=dict)
-    at: Location = Location("")
+    at: Location = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +334,7 @@ class PackSpec:
     version: str
     folder: str = ""
     basis: tuple[Basis, ...] = ()
-    at: Location = Location("")
+    at: Location = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
