@@ -59,6 +59,7 @@ async def test_a_source_that_falls_silent_holds_nothing_back_and_time_goes_on(st
     alerts = await stage.waited(stage.layout.names.alerts, 1)
 
     assert b"vehicle-dwell" in alerts[0].value
-    ticks = await stage.read(stage.layout.names.ticks)
+    ticks = await stage.waited(stage.layout.names.ticks, 12)
     assert any(b"idle" in one.value for one in ticks)
-    assert any(b"elapsed_ms" in one.value for one in ticks)
+    moved = {one.key.split(b"/")[0] for one in ticks if b"elapsed_ms" in one.value}
+    assert moved >= {b"vehicle", b"company"}, "a direct and a routed key space"

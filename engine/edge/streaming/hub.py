@@ -18,6 +18,7 @@ from engine.edge.streaming.kit import Kit, Unit
 from engine.edge.streaming.pace import ahead, spread
 from engine.edge.streaming.router import Router
 from engine.edge.streaming.transport import BatchConsumer
+from engine.edge.streaming.watchdog import Watchdog
 
 log = structlog.get_logger("streaming")
 
@@ -43,11 +44,18 @@ class Hub:
         self._generation = -1
         self._working = False
         self._closed = False
+        self._guard: asyncio.Task[None] | None = None
         self._beat = 0.0
 
     def attach(self, consumer: BatchConsumer) -> None:
-        """Note the consumer with which to seek."""
+        """Note the consumer with which to seek, and watch that it goes on reading."""
         self._consumer = consumer
+
+    def _watch(self) -> None:
+        if self._guard is None and self._consumer is not None:
+            watchdog = Watchdog(self._kit.link)
+            work = watchdog.run(self._consumer, self.readable, self._stop)
+            self._guard = asyncio.get_running_loop().create_task(work)
 
     @property
     def ready(self) -> bool:
@@ -91,6 +99,7 @@ class Hub:
         log.info("assigned", units=len(self._units), kept=len(kept), generation=generation)
         self._tell()
         if not self._closed:
+            self._watch()
             for name, unit in self._units.items():
                 self._start(self._bring_up(unit, opened=name in kept))
 
@@ -210,6 +219,8 @@ class Hub:
         """Close every unit, for good; what is not saved is read again by the next owner."""
         self._closed = True
         self._working, self._readable = False, set()
+        if self._guard is not None:
+            self._tasks.add(self._guard)
         await self._end_tasks()
         async with self._quiet_time():
             units, self._units, self._open = self._units, {}, set()
