@@ -1,14 +1,21 @@
 """A driver of the core without a world: logs in memory, state rows in a dict, restarts at will."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.model.change import Change
 from engine.pipeline import Engine
-from engine.ports import Outcome, Record, Rejected, SourceId, Trouble, Write
+from engine.ports import Core, Outcome, Record, Rejected, SourceId, Trouble, Write
 from engine.ruleset.compile import Program
 from engine.ruletest.variants import Script
 from engine.ruletest.wire import Letter
+
+Maker = Callable[[Program], Mapping[str, Core]]
+
+
+def make_spaces(program: Program) -> Mapping[str, Core]:
+    """The key spaces as they run in production."""
+    return Engine(program).spaces
 
 
 @dataclass(slots=True)
@@ -40,14 +47,18 @@ class _Saved:
 class Bench:
     """Runs scripts through fresh engines of one program."""
 
-    def __init__(self, program: Program, until_ms: int) -> None:
-        """Take a compiled program and the event time at which a run ends, inclusive."""
+    def __init__(self, program: Program, until_ms: int, make: Maker = make_spaces) -> None:
+        """Take a compiled program and the event time at which a run ends, inclusive.
+
+        `make` makes the cores; a test that wants to see a fault found hands in a faulty one.
+        """
         self.program = program
+        self.make = make
         self.until_ms = until_ms
 
     def play(self, script: Script) -> Played:
         """Run one script from nothing to its end; restarts lose all that was not saved."""
-        run = _Run(self.program, sorted({letter.feed for letter in script.letters}))
+        run = _Run(self.program, self.make, sorted({letter.feed for letter in script.letters}))
         for number, start in enumerate(range(0, len(script.letters), script.batch)):
             if number in script.restarts:
                 run.restart()
@@ -59,14 +70,15 @@ class Bench:
 class _Run:
     """One run: the logs so far, a live engine, and what would be on disk."""
 
-    def __init__(self, program: Program, feeds: Sequence[str]) -> None:
+    def __init__(self, program: Program, make: Maker, feeds: Sequence[str]) -> None:
         self.program = program
+        self.make = make
         self.feeds = feeds
         self.played = Played()
         self.logs: dict[str, list[Record]] = {feed: [] for feed in feeds}
         self.saved = {name: _Saved() for name in program.spaces}
         self.read: dict[tuple[str, str], int] = {}
-        self.engine = Engine(program)
+        self.spaces = make(program)
         self._announce()
 
     def take(self, letters: Sequence[Letter]) -> None:
@@ -74,7 +86,7 @@ class _Run:
         for letter in letters:
             log = self.logs[letter.feed]
             log.append(Record(len(log), letter.value))
-        for name, space in self.engine.spaces.items():
+        for name, space in self.spaces.items():
             for feed in self._feeds_of(name):
                 start = self.read.get((name, feed), 0)
                 fresh = self.logs[feed][start:]
@@ -85,9 +97,9 @@ class _Run:
 
     def restart(self) -> None:
         """Throw the engine away and take up from what was saved."""
-        self.engine = Engine(self.program)
+        self.spaces = self.make(self.program)
         self.read = {}
-        for name, space in self.engine.spaces.items():
+        for name, space in self.spaces.items():
             saved = self.saved[name]
             rows = [Write(rule, key, value) for (rule, key), value in saved.rows.items()]
             for log, position in space.restore(saved.meta, rows).items():
@@ -97,7 +109,7 @@ class _Run:
     def finish(self, until_ms: int) -> None:
         """End of input: everything up to `until_ms` is released and timers up to it fire."""
         self.take(())
-        for name, space in self.engine.spaces.items():
+        for name, space in self.spaces.items():
             self._keep(name, space.advance(until_ms))
 
     def _feeds_of(self, name: str) -> list[str]:
@@ -106,7 +118,7 @@ class _Run:
 
     def _announce(self) -> None:
         """Feeds of the case hold time back until they speak; those it never uses do not."""
-        for name, space in self.engine.spaces.items():
+        for name, space in self.spaces.items():
             for feed in self.program.spaces[name].feeds:
                 if feed in self.feeds:
                     space.announce(SourceId(feed))

@@ -90,6 +90,19 @@ def test_a_wrong_rule_is_shown_with_its_place(project, lang, capsys):
     assert "room-too-warm.yaml:11" in said.err
 
 
+def test_settings_are_checked_too(project, capsys):
+    settings = project / "forewarn.yaml"
+    settings.write_text(
+        settings.read_text("utf-8").replace("file: {kind: jsonl", "fil: {kind: jsnl")
+    )
+    assert main(["check"]) == 2
+    said = capsys.readouterr().out
+    assert "S102" in said
+    settings.write_text(settings.read_text("utf-8").replace("jsnl", "jsonl"))
+    assert main(["check", "forewarn.yaml"]) == 2
+    assert "S104" in capsys.readouterr().out
+
+
 def test_problems_as_json_say_the_same(project, capsys):
     (project / "rules/room-too-warm.yaml").write_text("rule: room-too-warm\nseverty: red\n")
     assert main(["check", "--json"]) == 2
@@ -249,7 +262,7 @@ def test_completion_knows_the_verbs():
     path |= {"COMP_WORDS": "forewarn re", "COMP_CWORD": "1"}
     words = [sys.executable, "-m", "engine"]
     done = subprocess.run(words, capture_output=True, env=path, check=False)
-    assert {"replay", "receive"} <= set(done.stdout.decode().split())
+    assert done.stdout.decode().split() == ["replay", "receive"]
 
 
 def test_every_sentence_stands_in_both_languages_with_the_same_values():

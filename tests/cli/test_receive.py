@@ -137,7 +137,14 @@ def test_only_signed_recent_and_whole_deliveries_are_taken_each_once():
 
 def test_the_last_line_counts_against_the_truth(tmp_path):
     speak_as(Voice("en"))
-    base: dict[str, object] = {"rule": "r", "what": "", "also": {}, "place": None, "retract_ms": None, "climbs": []}
+    base: dict[str, object] = {
+        "rule": "r",
+        "what": "",
+        "also": {},
+        "place": None,
+        "retract_ms": None,
+        "climbs": [],
+    }
     hit = {
         **base,
         "key": "A",

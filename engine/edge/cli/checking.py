@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.edge.cli.exits import Exit
-from engine.edge.cli.projects import cases_of, errors, find
+from engine.edge.cli.projects import SETTINGS, cases_of, errors, find
 from engine.edge.cli.voice import voice
+from engine.errors import DeclarationError, EnvironmentUnusable, Problem
+from engine.ruleset.spec import Project
 
 
 def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
@@ -17,6 +19,7 @@ def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
         cases, wrong = cases_of(found)
         tests = len(cases)
         problems += wrong
+        problems += _of_settings(paths or [Path()], found.project)
     bad = errors(problems)
     project = found.project
     counts = {
@@ -45,3 +48,22 @@ def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
     if bad:
         return Exit.DECLARATIONS
     return Exit.WARNINGS if strict and problems else Exit.FINE
+
+
+def _of_settings(paths: Sequence[Path], project: Project) -> list[Problem]:
+    """What is wrong with settings files among the paths: keys, sources, sinks, routes to them."""
+    problems: list[Problem] = []
+    for path in paths:
+        if path.name != SETTINGS and not (path / SETTINGS).is_file():
+            continue
+        # Connectors are imported only where settings name them.
+        from engine.edge.cli.daemon import settings_of  # noqa: PLC0415
+        from engine.edge.wiring import plan_connectors  # noqa: PLC0415
+
+        try:
+            plan_connectors(settings_of(path), project, voice().lang)
+        except DeclarationError as error:
+            problems += error.problems
+        except EnvironmentUnusable as error:
+            voice().note(str(error))
+    return problems

@@ -38,6 +38,9 @@ VERBS: Mapping[str, str] = {
 PASSING = {"simulate"}
 """Verbs that hand options they do not know to someone else."""
 
+_COMPLETE = "_FOREWARN_COMPLETE"
+"""Set by the shell when it asks what may come next."""
+
 _PASSING = {"allow_extra_args": True, "ignore_unknown_options": True}
 _USAGE: tuple[type[Exception], ...] = typer.BadParameter.__mro__[1:3]  # UsageError, ClickException
 
@@ -125,10 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guarded(words: list[str]) -> int:
     words = _from_verb(words)
-    if not words:
+    if not words and _COMPLETE not in os.environ:
         voice().line(overview(VERBS))
         return Exit.USAGE
-    if words[0] in VERBS and "--help" in words[1:]:
+    if words and words[0] in VERBS and "--help" in words[1:]:
         voice().line(page(words[0], _function(words[0])))
         return Exit.FINE
     try:

@@ -4,13 +4,15 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from engine.errors import Level, Problem
 from engine.text import LANGUAGES, say
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "orange": "38;5;208"}
+_LONGEST_EXCERPT = 160
 _LOCALE_NAMES = ("FOREWARN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
@@ -78,7 +80,7 @@ class Voice:
             return
         put = self.line if on_result else self.note
         for problem in sorted(problems, key=lambda problem: (problem.at, problem.code)):
-            put(problem.report(self.lang))
+            put(_with_excerpt(problem).report(self.lang))
         if problems:
             put("")
             put(self.count(problems))
@@ -99,6 +101,17 @@ class Voice:
             "what": {lang: problem.what(lang) for lang in LANGUAGES},
             "nearest": problem.nearest or None,
         }
+
+
+def _with_excerpt(problem: Problem) -> Problem:
+    """The problem with the line it stands in, read again where loading did not keep it."""
+    file = Path(problem.at.file)
+    if problem.excerpt or not file.is_file():
+        return problem
+    lines = file.read_text("utf-8", "replace").splitlines()
+    if not 0 < problem.at.line <= len(lines) or problem.at.column > _LONGEST_EXCERPT:
+        return problem
+    return replace(problem, excerpt=lines[problem.at.line - 1][:_LONGEST_EXCERPT].rstrip())
 
 
 _CURRENT = [Voice()]
