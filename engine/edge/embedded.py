@@ -10,6 +10,7 @@ before it is on disk. A crash therefore loses nothing: what was not written is r
 
 import asyncio
 import gc
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +24,10 @@ from engine.edge.outbox import Senders
 from engine.edge.quiet import Quiet
 from engine.edge.recover import PARTITION, Recovery, recover
 from engine.edge.store import Place, Store, Tick, may_pass
+from engine.errors import EnvironmentUnusable
 from engine.ports import Batch, Core, Outcome, Source, SourceId
 from engine.ruleset.spec import RuleSpec
+from engine.text import say
 
 log = structlog.get_logger("daemon")
 
@@ -202,9 +205,11 @@ class Embedded:
             try:
                 await self.store.apply(outcomes, ticks, reach)
                 break
-            except Exception as error:
+            except sqlite3.Error as error:
                 if not may_pass(error) or self._stop.is_set():
-                    raise
+                    found = {"path": self.store.path, "why": str(error)}
+                    message = say("store-unusable", self.lang, **found)
+                    raise EnvironmentUnusable(message) from error
                 wait_s = _DISK_WAIT_S[min(tries, len(_DISK_WAIT_S) - 1)]
                 tries += 1
                 self.health.blocked(str(error))

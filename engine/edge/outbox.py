@@ -6,15 +6,16 @@ most `parallel` deliveries a sink are repeated by one crash.
 
 import asyncio
 import random
+import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import structlog
 
 from engine.dispatch.retry import Breaker, RetryPolicy
 from engine.edge.metrics import Metrics
-from engine.edge.store import Due, Store, Stored
+from engine.edge.store import Due, Store, Stored, may_pass
 from engine.errors import ForewarnError, Permanent, Retryable
 from engine.ports import Sink
 
@@ -23,6 +24,7 @@ log = structlog.get_logger("outbox")
 IDLE_S = 30.0
 """A sender without work looks again after this long even if nobody wakes it."""
 CLAIM = 64
+_DISK_WAIT_S = 1.0
 
 
 class Sender:
@@ -62,10 +64,13 @@ class Sender:
         try:
             while not self._stopping:
                 self._wake.clear()
-                await self._fill(flying)
-                if self._stopping:
-                    break
-                await self._rest(flying)
+                try:
+                    await self._fill(flying)
+                    if not self._stopping:
+                        await self._rest(flying)
+                except sqlite3.Error as error:
+                    log.warning("outbox-unreadable", sink=self.sink.name, error=str(error))
+                    await asyncio.sleep(_DISK_WAIT_S)
                 flying = {task for task in flying if not task.done()}
         finally:
             if flying:
@@ -119,7 +124,7 @@ class Sender:
             await self._put_back(row, Retryable("raised", repr(failure)[:200]))
         else:
             self._breaker = self._breaker.answered()
-            await self._store.sent(row.id)
+            await self._mark(lambda: self._store.sent(row.id))
             self._metrics.delivered(name, "sent", time.monotonic() - begun)
         finally:
             self._busy.discard(row.id)
@@ -139,7 +144,8 @@ class Sender:
             "delivery-retry", sink=self.sink.name, delivery=row.delivery_id, attempt=attempts,
             reason=failure.reason, detail=failure.detail[:200], wait_s=round(wait_s, 1),
         )  # fmt: skip
-        await self._store.retry(row.id, wait_s, failure.reason, failure.detail[:1000])
+        reason, detail = failure.reason, failure.detail[:1000]
+        await self._mark(lambda: self._store.retry(row.id, wait_s, reason, detail))
         self._metrics.delivered(self.sink.name, failure.reason, 0.0)
 
     async def _give_up(self, row: Due, reason: str, detail: str) -> None:
@@ -147,8 +153,21 @@ class Sender:
             "delivery-dead", sink=self.sink.name, delivery=row.delivery_id, reason=reason,
             detail=detail[:200],
         )  # fmt: skip
-        await self._store.give_up(row.id, reason, detail[:1000])
+        await self._mark(lambda: self._store.give_up(row.id, reason, detail[:1000]))
         self._metrics.delivered(self.sink.name, "dead", 0.0)
+
+    async def _mark(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Note how a send went, waiting for a disk that is full; unnoted it would be repeated."""
+        while True:
+            try:
+                await write()
+            except sqlite3.Error as error:
+                log.warning("outbox-unwritable", sink=self.sink.name, error=str(error))
+                if self._stopping or not may_pass(error):
+                    return
+                await asyncio.sleep(_DISK_WAIT_S)
+            else:
+                return
 
 
 class Senders:

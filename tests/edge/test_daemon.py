@@ -230,7 +230,7 @@ def state_rows(folder: Path) -> int:
             "error S104: route 'ops' sends to the sink 'console'", id="route-to-nowhere",
         ),
         pytest.param(
-            "sinks: {console: {kind: webhook, url: 'ftp://x'}}", "1:39: error R131", id="bad-option"
+            "sinks: {console: {kind: webhook, url: 'ftp://x'}}", "1:39: error R143", id="bad-option"
         ),
         pytest.param("sinks: {console: {path: a}}", "error S102", id="no-kind"),
     ],
