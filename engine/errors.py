@@ -89,7 +89,7 @@ class ForewarnError(Exception):
 
 @final
 class DeclarationError(ForewarnError):
-    """Rules, feeds, zones or routes cannot be run; carries every problem found, in order of place."""
+    """Rules, feeds, zones or routes cannot be run; carries every problem, in order of place."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.at, problem.code)))
@@ -103,7 +103,7 @@ class EnvironmentUnusable(ForewarnError):
 
 @final
 class StateError(ForewarnError):
-    """Saved state does not fit the rules that should read it; says which rules and what to declare."""
+    """Saved state does not fit the rules that should read it; says which rules."""
 
 
 class DeliveryError(ForewarnError):

@@ -36,22 +36,14 @@ def line_decoder(
 ) -> Callable[[bytes], Any]:
     """How to make an event of one CSV line. A text of `nulls` in an optional field means null.
 
-    Optional columns at the end of a line may be left out.
-
     The event's values are final: times are milliseconds and plates are normalised.
     """
     places = {name: place for place, name in enumerate(columns)}
     plan = [(check, places.get(check.wire)) for check in checks]
     width = len(columns)
-    required = (
-        places[check.wire] for check in checks if not check.optional and check.wire in places
-    )
-    least = max(required, default=0) + 1
 
     def decode(value: bytes) -> Any:
         cells = _cells(value)
-        if least <= len(cells) < width:
-            cells += [""] * (width - len(cells))
         if len(cells) != width or value.startswith(HEARTBEAT):
             raise BadValue(Reason.NOT_CSV, f"{len(cells)} of {width} columns")
         values: dict[str, object] = {}

@@ -12,7 +12,7 @@ from engine.decode.bulk import Bulk, is_complete, make_bulk
 from engine.decode.keys import KeyOf, RankOf, key_of, rank_of
 from engine.decode.lines import HEARTBEAT, columns_of, line_decoder
 from engine.decode.reject import FieldCheck, diagnose, repeats
-from engine.decode.shape import Shape, shape_of
+from engine.decode.shape import Shape, columns_of_feed, shape_of
 from engine.feeds.reasons import BadValue, Reason
 from engine.feeds.spec import FeedSpec, FieldSpec, FieldType
 from engine.feeds.times import time_reader
@@ -150,8 +150,7 @@ class FeedDecoder:
 
     def _parse_lines(self, header: bytes | str | None) -> generate.Parse:
         """Without a header line the columns are the declared fields, in their order."""
-        declared = [check.wire for check in _checks(shape_of(self.spec, None), self.spec)]
-        columns = declared if header is None else columns_of(header)
+        columns = columns_of_feed(self.spec) if header is None else columns_of(header)
         return generate.make_parse(
             line_decoder(self.struct, self._checks, columns, self.spec.null_texts), []
         )

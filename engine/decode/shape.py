@@ -104,3 +104,12 @@ def _kind(field: FieldSpec, *, key: bool) -> Any:
             return bool
         case FieldType.TIME:
             return int | float if field.format in EPOCH_FORMATS else str
+
+
+def columns_of_feed(spec: FeedSpec) -> tuple[str, ...]:
+    """The columns of a CSV record without header: the declared fields, in their order."""
+    return tuple(
+        field.wire or field.name
+        for field in shape_of(spec, None).fields
+        if not (field.implied and field.optional)
+    )

@@ -11,13 +11,12 @@ from pydantic import BaseModel, SecretStr
 import connectors
 from connectors.sources.http import HttpSource, Intake
 from engine.decode.record import Bad, FeedDecoder
-from engine.decode.shape import shape_of
+from engine.decode.shape import columns_of_feed
 from engine.dispatch.retry import RetryPolicy
 from engine.dispatch.route import sinks_for, unknown_sinks
 from engine.edge.settings import Configured, OutboxSettings, RetentionSettings, read_secret
 from engine.edge.store.keep import Retention
 from engine.errors import DeclarationError, Problem
-from engine.feeds.spec import FeedSpec
 from engine.model.change import Change
 from engine.ports import Journal, Sink, SinkContext, Source, SourceContext
 from engine.ruleset.shape import nearest, validate
@@ -121,13 +120,8 @@ def feed_context(
         time_of=time_reader(decoder),
         reason=_judge(decoder),
         journal=journal,
-        columns=columns_of(spec),
+        columns=columns_of_feed(spec),
     )
-
-
-def columns_of(spec: FeedSpec) -> tuple[str, ...]:
-    """The columns of a feed's CSV record, in the order in which its decoder expects them."""
-    return tuple(one.wire or one.name for one in shape_of(spec, None).fields)
 
 
 def time_reader(decoder: FeedDecoder) -> Callable[[bytes], int | None]:

@@ -1,11 +1,10 @@
-"""The declaration of a feed: where its records come from, what they hold, which clock they carry."""
+"""The declaration of a feed: where its records come from, what they hold, by which clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engine.errors import Location
-
 
 NOWHERE = Location("")
 
@@ -38,6 +37,7 @@ class FieldSpec:
         format: For `time`: `iso8601`, `epoch-ms`, `epoch-s` or a strptime pattern.
         zone: For `time`: the zone of clock readings without offset.
         max_length: Longest allowed text in characters.
+        implied: Nobody declared it; a feed with positions has an `accuracy` all the same.
 
     """
 
@@ -53,6 +53,7 @@ class FieldSpec:
     format: str = "iso8601"
     zone: str = "Asia/Shanghai"
     max_length: int = 4096
+    implied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

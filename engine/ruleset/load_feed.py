@@ -84,7 +84,9 @@ def _implied(model: FeedModel) -> dict[str, FieldSpec]:
         fields += [
             FieldSpec(lon, FieldType.NUMBER, lon, unit="deg", low=-_LON, high=_LON),
             FieldSpec(lat, FieldType.NUMBER, lat, unit="deg", low=-_LAT, high=_LAT),
-            FieldSpec(_ACCURACY, FieldType.NUMBER, _ACCURACY, unit="m", optional=True),
+            FieldSpec(
+                _ACCURACY, FieldType.NUMBER, _ACCURACY, unit="m", optional=True, implied=True
+            ),
         ]
     return {field.name: field for field in fields if field.name.isidentifier()}
 

@@ -207,7 +207,7 @@ OperatorSpec = MatchSpec | DwellSpec | DeadlineSpec
 
 @dataclass(frozen=True, slots=True)
 class LevelSpec:
-    """A higher severity: once held for `at_least_ms`, overdue by `overdue`, or when `when` holds."""
+    """A higher severity: held for `at_least_ms`, overdue by `overdue`, or when `when` holds."""
 
     severity: Severity
     at_least_ms: int | None = None

@@ -1,4 +1,4 @@
-"""Every sentence a person reads, in Chinese and English, from one catalogue (`*.toml` beside this file).
+"""Every sentence a person reads, in Chinese and English, from the `*.toml` files beside this one.
 
 An entry is a table named by its id with the keys `en` and `zh`; both hold the same `{names}`.
 """
