@@ -9,13 +9,13 @@ from engine.edge.cli.helptext import table, width
 from engine.replay import Tally
 from engine.text import say
 
-_ZONE = ZoneInfo("Asia/Shanghai")
 _MOST_DAYS = 31
 
 
-def as_text(tally: Tally, lang: str) -> str:
-    """The count as a few short tables."""
-    lines = [say("replay-read", lang, **_span(tally), records=f"{tally.records.total():,}")]
+def as_text(tally: Tally, lang: str, zone: str) -> str:
+    """The count as a few short tables; instants by the clock of `zone`."""
+    span = _span(tally, ZoneInfo(zone))
+    lines = [say("replay-read", lang, **span, records=f"{tally.records.total():,}")]
     lines += table([(feed, f"{count:,}") for feed, count in sorted(tally.records.items())])
     for title, rows in (
         ("replay-alerts", _alerts(tally, lang)),
@@ -59,16 +59,15 @@ def as_json(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _span(tally: Tally) -> dict[str, str]:
+def _span(tally: Tally, zone: ZoneInfo) -> dict[str, str]:
     """First and last instant by the local clock."""
-    return {
-        "first": "—" if tally.first_ms is None else _clock(tally.first_ms),
-        "last": "—" if tally.last_ms is None else _clock(tally.last_ms),
-    }
+    return {"first": _clock(tally.first_ms, zone), "last": _clock(tally.last_ms, zone)}
 
 
-def _clock(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(_ZONE):%Y-%m-%d %H:%M}"
+def _clock(at_ms: int | None, zone: ZoneInfo) -> str:
+    if at_ms is None:
+        return "—"
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def _alerts(tally: Tally, lang: str) -> list[tuple[str, str]]:

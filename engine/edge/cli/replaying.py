@@ -62,7 +62,7 @@ def replay_recordings(
         voice().data(as_json(replay.tally))
     else:
         put = voice().note if out == Path("-") else voice().line
-        put(as_text(replay.tally, voice().lang))
+        put(as_text(replay.tally, voice().lang, zone))
     return Exit.FINE
 
 
