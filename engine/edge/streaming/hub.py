@@ -53,7 +53,7 @@ class Hub:
 
     def _watch(self) -> None:
         if self._guard is None and self._consumer is not None:
-            watchdog = Watchdog(self._kit.link)
+            watchdog = Watchdog(self._kit.link, self._kit.lang)
             work = watchdog.run(self._consumer, self.readable, self._stop)
             self._guard = asyncio.get_running_loop().create_task(work)
 

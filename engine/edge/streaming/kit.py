@@ -54,6 +54,7 @@ class Kit:
     make_core: CoreMaker
     watcher: Watcher
     clock: Callable[[], float]
+    lang: str = "en"
 
 
 class Unit(Protocol):

@@ -74,7 +74,7 @@ def run_worker(
     try:
         layout = loop.run_until_complete(end.unless(_prepare(link, program, lang)))
         if layout is not None:
-            kit = Kit(link, program, layout, make_core, watcher or Silent(), time.monotonic)
+            kit = Kit(link, program, layout, make_core, watcher or Silent(), time.monotonic, lang)
             app = StreamApp(link, Hub(kit, end.now), layout.subscribed)
             _execute(app, neighbour, end)
     finally:
