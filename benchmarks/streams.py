@@ -78,9 +78,7 @@ class Stage:
     def start(self, name: str, role: str = "worker") -> None:
         """Start a process; one that ran under this name must have ended."""
         log = (self.folder / f"{name}.log").open("ab")
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        if role == "worker":
-            env["FOREWARN_KAFKA__INSTANCE"] = name
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "FOREWARN_KAFKA__INSTANCE": name}
         self.processes[name] = subprocess.Popen(
             [sys.executable, "-m", "engine", "run", str(self.folder), "--role", role],
             cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -162,6 +160,28 @@ class Stage:
                 message = f"{', '.join(behind)}\n{self.logs()}"
                 raise TimeoutError(message)
             await asyncio.sleep(1.0)
+
+    async def backlog(self) -> tuple[int, int, int]:
+        """Records that wait in saved partitions, records not read at all, records read."""
+        waiting = unread = read = 0
+        reader = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
+        await reader.start()
+        try:
+            for name, space in self.layout.spaces.items():
+                for partition in range(space.partitions):
+                    kept = await read_back(self.link, self.layout.names.state(name), partition)
+                    meta = kept.get(META)
+                    known = {} if meta is None else unpack_meta(meta).positions
+                    for topic in space.inputs:
+                        place = TopicPartition(topic, partition)
+                        end = (await reader.end_offsets([place]))[place]
+                        there = known.get(f"{topic}/{partition}")
+                        waiting += 0 if there is None else there[1] - there[0]
+                        unread += end - (0 if there is None else there[1])
+                        read += 0 if there is None else there[1]
+        finally:
+            await reader.stop()
+        return waiting, unread, read
 
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """Every committed record of a topic."""
