@@ -215,8 +215,12 @@ class Life:
             self._announce(key, episode, Transition.RETRACTED, at_ms, event)
         self._forget(key, part)
 
-    def on_timer(self, key: str, at_ms: int) -> None:
-        """An instant asked for by one of the key's episodes has passed."""
+    def on_timer(self, key: str, at_ms: int, *, known: bool = True) -> None:
+        """An instant asked for by one of the key's episodes has passed.
+
+        While the operator does not know whether its condition still holds (`known` is false: the
+        signal is lost), nothing fires and nothing climbs; clearing goes on.
+        """
         for episode in list(self.open.get(key, {}).values()):
             if episode.wake == 0 or episode.wake > at_ms:
                 continue
@@ -228,7 +232,7 @@ class Life:
                     self._forget(key, episode.part)
                 else:
                     self._ask(key, episode, episode.clear_from + self.judge.keep_ms)
-            else:
+            elif known:
                 self._forward(key, episode, episode.event, at_ms)
 
     def save(self, key: str) -> list[Any]:

@@ -309,7 +309,10 @@ class DwellLogic:
             ):
                 self._hold(key, stay, at_ms)
         if key in self.life.open:
-            self.life.on_timer(key, at_ms)
+            known = stay is None or stay.out is not None or self._present(stay, at_ms)
+            if stay is not None and not known:
+                stay.calm = None  # the next fix inside lets the alert climb
+            self.life.on_timer(key, at_ms, known=known)
 
     def begin(self, since_ms: int) -> None:
         """Nothing is due before the first fix."""

@@ -9,7 +9,7 @@ episode             #####...|          ends after `quiet`, by `clear`, or at the
 from collections.abc import Callable
 from typing import Any
 
-from engine.alerts.lifecycle import Judge, Life
+from engine.alerts.lifecycle import Judge, Life, Phase
 from engine.operators.base import Event, EventCodec, Host
 from engine.ruleset.spec import MatchSpec
 
@@ -101,7 +101,10 @@ class MatchLogic:
 
     def _miss(self, key: str, event: Event, at_ms: int) -> None:
         hits = self.keys[key]
-        if hits.holding and not self.spec.quiet_ms and not self.has_clear:
+        if not hits.holding or self.spec.quiet_ms:
+            return
+        episode = self.life.find(key)
+        if not self.has_clear or (episode is not None and episode.phase is Phase.PENDING):
             self._end(key, at_ms, event)
 
     def _end(self, key: str, at_ms: int, event: Event) -> None:

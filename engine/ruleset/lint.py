@@ -67,8 +67,6 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
     if model.annotations.summary is None:
         notes.add((), "W209")
     match spec.when:
-        case MatchSpec(quiet_ms=0) if spec.clear is None:
-            notes.add(("when", "match"), "W216", at_key=True)
         case DwellSpec(silent_ms=None) if (
             model.when.dwell and model.when.dwell.tolerate.gap == "counts"
         ):

@@ -10,14 +10,16 @@ _GROUPS = (
     ("R3", "Expressions and texts", "表达式与文本"),
     ("R4", "Units and meaning", "单位与含义"),
     ("R5", "Zones and tables", "区域与表"),
+    ("T1", "Rule tests", "规则测试"),
+    ("S1", "Settings", "设置"),
     ("W1", "Cost", "开销"),
     ("W2", "Hygiene", "规范性"),
 )
 _HEAD = """# Problem codes
 
-Made from `engine/text/*.toml`; do not edit. Codes that begin with R are errors: nothing is loaded
-until they are mended. Codes that begin with W are warnings; `forewarn check --strict` fails on
-them. Words in `{braces}` stand for what was found.
+Made from `engine/text/*.toml`; do not edit. Codes that begin with R (declarations), T (rule tests)
+and S (settings) are errors: nothing runs until they are mended. Codes that begin with W are
+warnings; `forewarn check --strict` fails on them. Words in `{braces}` stand for what was found.
 """
 
 
@@ -39,7 +41,7 @@ def page() -> str:
 
 def _is_code(name: str) -> bool:
     """Whether an entry of the catalogue is a problem of a declaration."""
-    return name[0] in "RW" and name[1:].isdigit()
+    return name[0] in "RTSW" and name[1:].isdigit()
 
 
 def _cell(sentence: str) -> str:

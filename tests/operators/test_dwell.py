@@ -147,6 +147,15 @@ def test_a_restart_anywhere_changes_nothing(steps: list, words: oracle.Words, wh
     assert told(fixes, words, until, restart=where) == told(fixes, words, until)
 
 
+def test_a_lost_signal_does_not_climb_until_it_is_back() -> None:
+    scene = stage(LIVE)
+    scene.judge.steps = ((20 * MIN, 3),)
+    for at, where, fast in track("00000000000" + "." * 30 + "0"):
+        scene.event("gps", "v", {"x": where, "fast": fast}, at)
+    said = [(what, at // MIN, rank) for what, _, _, at, rank in scene.judge.said]
+    assert said == [("fired", 10, 2), ("raised", 41, 3)]
+
+
 def test_a_key_that_drives_leaves_no_state() -> None:
     scene = stage(LIVE)
     for at, where, fast in track("000000000000!"):
