@@ -10,7 +10,7 @@ it breaks, the next anchor is searched among the kept fixes, not only from the b
 nothing fires. Without `silent` nothing is presumed: only fixes prove a stay, and no gap ends it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.alerts.lifecycle import Episode, Judge, Life, Phase
@@ -86,8 +86,8 @@ class DwellLogic:
         self,
         spec: DwellSpec,
         place: Place,
-        axes: dict[str, tuple[Callable[[Event], float | None], Callable[[Event], float | None]]],
-        moving: dict[str, Callable[[Event, Any], Any]],
+        axes: Mapping[str, tuple[Callable[[Event], float | None], Callable[[Event], float | None]]],
+        moving: Mapping[str, Callable[[Event, Any], Any]],
         extras: Callable[[str, Event, int], Any] | None,
         judge: Judge,
         host: Host,
