@@ -75,7 +75,8 @@ def one(module: str, name: str, words: Sequence[str], *, core: int | None) -> Fi
     if done.returncode:
         message = f"{name}: {done.stderr[-3000:]}"
         raise RuntimeError(message)
-    found: Figures = json.loads(done.stdout.strip().splitlines()[-1])
+    (said, *_) = [line for line in reversed(done.stdout.splitlines()) if line.startswith("{")]
+    found: Figures = json.loads(said)
     return found
 
 
