@@ -166,6 +166,10 @@ class Source(Protocol):
     def ids(self) -> Sequence[SourceId]:
         """The ordered streams it gives; known once it is open."""
 
+    @property
+    def logs(self) -> Sequence[str]:
+        """The log of each stream, in the order of `ids`."""
+
     def batches(self) -> AsyncIterator[Batch]:
         """The records, in the order of each log."""
 

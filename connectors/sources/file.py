@@ -91,6 +91,11 @@ class FileSource:
         return (SourceId(self.context.feed, self.context.partition),)
 
     @property
+    def logs(self) -> Sequence[str]:
+        """The log of its one stream."""
+        return (self.log,)
+
+    @property
     def log(self) -> str:
         """Name of the log in saved positions."""
         return f"file/{self.name}" + ("/sorted" if self.options.sort else "")

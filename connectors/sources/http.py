@@ -66,6 +66,11 @@ class HttpSource:
         return (SourceId(self.context.feed, self.context.partition),)
 
     @property
+    def logs(self) -> Sequence[str]:
+        """The log of its one stream."""
+        return (self.log,)
+
+    @property
     def log(self) -> str:
         """Name of the log in saved positions."""
         return f"inbox/{self.context.feed}"

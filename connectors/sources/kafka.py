@@ -72,6 +72,11 @@ class KafkaSource:
         first = self._context.partition
         return [SourceId(self._context.feed, first + place.partition) for place in self._places]
 
+    @property
+    def logs(self) -> Sequence[str]:
+        """The log of each partition, in the order of `ids`."""
+        return [self.log(place.partition) for place in self._places]
+
     def log(self, partition: int) -> str:
         """Name of a partition in saved positions."""
         return f"kafka/{self.name}/{partition}"

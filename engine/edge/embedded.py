@@ -6,6 +6,10 @@
 
 While one batch is being written the next is already computed; it is written only after the one
 before it is on disk. A crash therefore loses nothing: what was not written is read again.
+
+After a restart records that waited for their turn are read again. Until a key space has all of
+them back, from every log, its event time stands still: else the records of one log would be
+passed by before they were put back, because another log was read first.
 """
 
 import asyncio
@@ -78,6 +82,7 @@ class Embedded:
     _starts: dict[tuple[str, str], int] = field(default_factory=dict)
     _writing: "asyncio.Task[None] | None" = None
     _newest: dict[SourceId, int] = field(default_factory=dict)
+    _behind: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def stop(self) -> None:
         """Finish the batch in hand and end."""
@@ -119,6 +124,12 @@ class Embedded:
         for source in self.work.sources:
             readers = self.work.readers(self.work.source_feeds[source.name])
             await source.open(recovery.resume(readers))
+        logs = {name for source in self.work.sources for name in source.logs}
+        self._behind = {
+            (name, log): frontier
+            for (name, log), frontier in recovery.frontiers.items()
+            if log in logs
+        }
         return lineup(self.work.sources, self.work.time_of)
 
     def _watch(self, lines: Lineup) -> Quiet:
@@ -175,6 +186,7 @@ class Embedded:
         for tick in ticks:
             core = self.work.spaces[tick.space]
             if tick.kind == "idle":
+                self._give_up(SourceId(tick.feed, tick.partition))
                 core.idle(SourceId(tick.feed, tick.partition))
             else:
                 core.tick(tick.elapsed_ms)
@@ -188,9 +200,23 @@ class Embedded:
                 if records:
                     self.work.spaces[name].ingest(batch.log, batch.source, records)
                     touched.append(name)
+                if records and records[-1].offset + 1 >= self._behind.get((name, batch.log), 0):
+                    self._behind.pop((name, batch.log), None)
+        waiting = {name for name, _ in self._behind}
         return {
-            (name, PARTITION): self.work.spaces[name].advance() for name in dict.fromkeys(touched)
+            (name, PARTITION): self.work.spaces[name].advance()
+            for name in dict.fromkeys(touched)
+            if name not in waiting
         }
+
+    def _give_up(self, stream: SourceId) -> None:
+        """A source is over or quiet: what it was expected to give again will not come."""
+        for source in self.work.sources:
+            for one, name in zip(source.ids, source.logs, strict=True):
+                if one == stream:
+                    self._behind = {
+                        place: end for place, end in self._behind.items() if place[1] != name
+                    }
 
     async def _write(
         self,

@@ -20,10 +20,13 @@ class Recovery:
 
     Attributes:
         starts: For each (key space, log), the offset below which that space needs nothing.
+        frontiers: For each (key space, log) of which records waited for their turn, the end of
+            what had been read: up to there they must be read again before event time moves on.
 
     """
 
     starts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    frontiers: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def resume(self, readers: Collection[str]) -> dict[str, int]:
         """From where each log is read for these key spaces: the lowest offset any of them needs.
@@ -56,13 +59,17 @@ async def recover(
     await _approve(store, saved, plan, rules)
     saved = await store.saved()
     starts: dict[tuple[str, str], int] = {}
+    frontiers: dict[tuple[str, str], int] = {}
     for name, core in spaces.items():
         kept = saved.get((name, PARTITION), Saved())
         if kept.meta is None and not kept.rows:
             continue
         for log, position in core.restore(kept.meta, kept.rows).items():
-            starts[name, log] = Position(*position).committed
-    return Recovery(starts)
+            place = Position(*position)
+            starts[name, log] = place.committed
+            if place.committed < place.frontier:
+                frontiers[name, log] = place.frontier
+    return Recovery(starts, frontiers)
 
 
 def _refuse(

@@ -11,7 +11,7 @@ import pytest
 from daemon_stage import EchoCore, ListSource, MoodySink, a_store, daemon
 
 from engine.errors import EnvironmentUnusable, Retryable
-from engine.ports import Batch, SourceId
+from engine.ports import Batch, Outcome, Position, SourceId
 
 DOWN, GONE = Retryable("down"), EnvironmentUnusable("the disk is gone")
 RECORDS = [(f"k{n % 5}", n * 1000) for n in range(20)]
@@ -90,6 +90,27 @@ async def test_recordings_are_read_in_step_whatever_their_speed(tmp_path: Path) 
     async with a_store(tmp_path) as store:
         await daemon(store, Watching(), [fast, slow], MoodySink()).run(once=True)
     assert all(abs(at - sorted(seen)[n]) <= 4000 for n, at in enumerate(seen))
+
+
+async def test_after_a_restart_time_stands_still_until_what_waited_is_back(tmp_path: Path) -> None:
+    class Waiting(EchoCore):
+        def restore(self, *_saved: object) -> dict[str, Position]:
+            return {"a": Position(3, 6, 0), "b": Position(0, 0, 0), "gone": Position(0, 9, 0)}
+
+        def advance(self, until_ms: int | None = None) -> Outcome:
+            self.calls.append(("advance", self.read.get("a", 0)))
+            return super().advance(until_ms)
+
+    late = ListSource("a", [("x", 50_000)] * 8, batch=1)
+    early = ListSource("b", [("y", n * 1000) for n in range(9)], batch=1)
+    core = Waiting()
+    async with a_store(tmp_path) as store:
+        await store.apply({("k", 0): Outcome(meta=b"{}")})
+        await daemon(store, core, [late, early], MoodySink()).run(once=True)
+    reached = [call[1] for call in core.calls if call[0] == "advance"]
+    assert late.opened == 3
+    assert reached[0] == 6
+    assert core.counts == {"x": 4, "y": 8}
 
 
 async def test_quiet_time_is_logged_and_acted_on_in_one_transaction(tmp_path: Path) -> None:

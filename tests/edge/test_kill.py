@@ -18,27 +18,30 @@ ROOT = Path(__file__).parents[2]
 PROCESS = ROOT / "tests/support/daemon_process.py"
 KILLS = int(os.environ.get("FOREWARN_KILLS", "6"))
 
-SETTINGS = """
-data_folder: data
-packs: [hazmat]
-sources: {gps: {kind: file, feed: vehicle-gps, path: world/vehicle-gps.jsonl, batch: 150}}
-sinks: {console-webhook: {kind: jsonl, path: alerts.jsonl}}
-metrics: {port: -1}
-"""
+FEEDS = ("vehicle-gps", "permits", "deposits", "accounts", "payments", "attendance")
+SETTINGS = {
+    "data_folder": "data",
+    "packs": ["hazmat", "wages"],
+    "sources": {
+        feed: {"kind": "file", "feed": feed, "path": f"world/{feed}.jsonl", "batch": 60}
+        for feed in FEEDS
+    },
+    "sinks": {"console-webhook": {"kind": "jsonl", "path": "alerts.jsonl"}},
+    "metrics": {"port": -1},
+}
 
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the hazmat pack and a small simulated fleet."""
+    """A folder with both packs and a small simulated city: six feeds, two key spaces."""
     folder = tmp_path_factory.mktemp("city")
-    world = [sys.executable, "-m", "simulators", "fleet", "--seed", "11", "--vehicles", "25"]
-    subprocess.run(
-        [*world, "--hours", "8", "--noise", "default", "--out", str(folder / "world")],
-        check=True, cwd=ROOT, capture_output=True,
-    )  # fmt: skip
-    shutil.copytree(ROOT / "rules/hazmat", folder / "hazmat")
+    world = [sys.executable, "-m", "simulators", "city", "--seed", "11", "--noise", "default"]
+    size = ["--vehicles", "15", "--hours", "8", "--projects", "40", "--out", str(folder / "world")]
+    subprocess.run([*world, *size], check=True, cwd=ROOT, capture_output=True)
+    for pack in ("hazmat", "wages"):
+        shutil.copytree(ROOT / "rules" / pack, folder / pack)
     shutil.copytree(folder / "world/tables", folder / "hazmat/tables", dirs_exist_ok=True)
-    (folder / "forewarn.yaml").write_text(SETTINGS)
+    (folder / "forewarn.yaml").write_text(json.dumps(SETTINGS))
     return folder
 
 

@@ -96,6 +96,10 @@ class ListSource:
     def ids(self) -> Sequence[SourceId]:
         return (SourceId(f"feed-{self.name}", 0),)
 
+    @property
+    def logs(self) -> Sequence[str]:
+        return (self.name,)
+
     async def open(self, resume: Mapping[str, int]) -> None:
         self.opened = resume.get(self.name, 0)
 
