@@ -143,7 +143,11 @@ class Space:
         self._count("events", feed, events)
         place.read(mark, records[-1].offset + 1)
         if records[0].before_ms is None:
+            place.source = source
             self.progress.reach(source, mark)
+            if place.rests and not place.rereading:
+                place.rests = False
+                self.progress.rest(source)
 
     def mark(self, source: SourceId, watermark_ms: int) -> None:
         """Note that no record of this source older than `watermark_ms` will follow."""
@@ -256,7 +260,7 @@ class Space:
         for text in saved.idle:
             self.progress.rest(_source(text))
         for name, position in saved.positions.items():
-            self._log(name).resume(Position(*position))
+            self._resume(self._log(name), Position(*position), saved)
         self.seen = {
             (self.feed_numbers[feed], key, rank): at
             for feed, key, rank, at in saved.seen
@@ -272,6 +276,17 @@ class Space:
         self._begin(self.progress.watermark)
         self.dirty.clear()
         return {name: place.position for name, place in self.logs.items()}
+
+    def _resume(self, place: Log, position: Position, saved: Meta) -> None:
+        """Take up one log; its waiting records hold the watermark back until they are read again."""
+        place.resume(position)
+        origin = saved.origins.get(place.name)
+        if origin is None:
+            return
+        place.source = _source(origin)
+        if place.rereading:
+            place.rests = origin in saved.idle
+            self.progress.reread(place.source, position.before_ms)
 
     def _restore_rows(self, fates: Mapping[str, tuple[Fate, str]], rows: Sequence[Write]) -> None:
         numbers = {rule.spec.id: number for number, rule in enumerate(self.program.rules)}
@@ -295,7 +310,12 @@ class Space:
             watermark=watermark,
             sources={_text(source): w for source, w in sorted(self.progress.sources.items())},
             positions={name: place.position for name, place in sorted(self.logs.items())},
-            idle=sorted(_text(source) for source in self.progress.idle),
+            origins={
+                name: _text(place.source)
+                for name, place in sorted(self.logs.items())
+                if place.source is not None
+            },
+            idle=sorted({*map(_text, self.progress.idle), *self._resting()}),
             seen=sorted(
                 (self.program.feeds[feed], key, rank, at)
                 for (feed, key, rank), at in self.seen.items()
@@ -307,6 +327,10 @@ class Space:
                 if (budget := self.logics[number].life.judge.budget).limit  # type: ignore[attr-defined]
             },
         )
+
+    def _resting(self) -> list[str]:
+        """Idle sources whose logs are being read again just now."""
+        return [_text(p.source) for p in self.logs.values() if p.rests and p.source is not None]
 
     # --- small parts ----------------------------------------------------------------------
 

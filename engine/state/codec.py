@@ -31,6 +31,7 @@ class Meta(msgspec.Struct, array_like=True):
         watermark: Event time (ms) up to which this partition is complete.
         sources: Watermark of each source, by `feed/partition`.
         positions: For each log: committed, frontier, watermark before the committed record.
+        origins: For each log that holds one source only, that source.
         idle: Sources that were quiet and hold nothing back.
         seen: Ids inside the lateness, for feeds whose id lacks the time: feed, key, id, time.
         troubled: For each rule: times of its recent errors, and since when it is quarantined.
@@ -42,6 +43,7 @@ class Meta(msgspec.Struct, array_like=True):
     watermark: int = 0
     sources: dict[str, int] = {}
     positions: dict[str, Position] = {}
+    origins: dict[str, str] = {}
     idle: list[str] = []
     seen: list[tuple[str, str, str, int]] = []
     troubled: dict[str, tuple[list[int], int | None]] = {}

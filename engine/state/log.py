@@ -1,6 +1,6 @@
 """How far one log was read, and from where it must be read again."""
 
-from engine.ports import Position
+from engine.ports import Position, SourceId
 from engine.state.buffer import ReorderBuffer
 from engine.state.watermark import NEVER
 
@@ -16,10 +16,24 @@ class Log:
     waited is put back. `mark` is the source's watermark as the reading goes on, so that each
     record is judged late, or not, just as it was the first time.
 
-    State: three numbers in the partition's record.
+    Attributes:
+        source: The source, where the log holds one only; a routed log holds many.
+        rests: The source was idle before the restart, and is again once the log is read again.
+
+    State: three numbers and the source's name in the partition's record.
     """
 
-    __slots__ = ("frontier", "mark", "name", "next", "number", "position", "stale")
+    __slots__ = (
+        "frontier",
+        "mark",
+        "name",
+        "next",
+        "number",
+        "position",
+        "rests",
+        "source",
+        "stale",
+    )
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
@@ -28,7 +42,14 @@ class Log:
         self.next = 0
         self.frontier = 0
         self.stale = 0
+        self.source: SourceId | None = None
+        self.rests = False
         self.position = Position(0, 0, NEVER)
+
+    @property
+    def rereading(self) -> bool:
+        """Whether records that were read before a restart are still to be read again."""
+        return self.next < self.frontier
 
     def resume(self, position: Position) -> None:
         """Take up a saved position; the log is read from `committed` again."""

@@ -33,6 +33,11 @@ class Progress:
             self.sources[source] = watermark
         self.idle.discard(source)
 
+    def reread(self, source: SourceId, watermark: int) -> None:
+        """Put a source back to where its log is read again; it holds back until that is done."""
+        self.sources[source] = watermark
+        self.idle.discard(source)
+
     def rest(self, source: SourceId) -> None:
         """A source is quiet or finished and holds nothing back."""
         self.sources.setdefault(source, NEVER)

@@ -77,6 +77,21 @@ def test_a_restart_after_any_batch_gives_the_same_alerts_and_state(
     assert broken.rows == plain.rows
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    worlds(),
+    st.randoms(use_true_random=False),
+    st.sampled_from([("paid", "gps"), ("gps", "paid")]),
+)
+def test_a_restart_that_reads_one_log_before_the_other_changes_nothing(
+    world: list[Line], rnd: random.Random, order: tuple[str, str]
+) -> None:
+    """What waits in one log is not passed by while another is read first."""
+    cuts = sorted({rnd.randrange(len(world) + 1) for _ in range(6)})
+    broken = run(world, cuts, restarts=cuts, hasty=order)
+    assert told(broken.changes) == told(run(world, cuts).changes)
+
+
 @settings(max_examples=200, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_events_behind_the_lateness_are_judged_alike_in_any_cut(
