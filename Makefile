@@ -70,3 +70,42 @@ wheel: .venv/ready ## build the wheel
 constraints: ## resolve the pins anew (needs uv)
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --quiet -o constraints.txt
+
+# Proofs: each writes docs/proofs/<name>.md. PROVE_ARGS=--reduced is the small form, which writes nothing.
+PROVE := $(PY) -m benchmarks.
+PROVE_ARGS ?=
+
+.PHONY: prove-parity
+prove-parity: .venv/ready ## proof: rule tests, replay, daemon and Faust give the same alerts (needs Kafka)
+	@$(PROVE)prove_parity $(PROVE_ARGS)
+
+.PHONY: prove-truth
+prove-truth: .venv/ready ## proof: alerts against the labelled truth of simulated worlds
+	@$(PROVE)prove_truth $(PROVE_ARGS)
+
+.PHONY: prove-kill
+prove-kill: .venv/ready ## proof: 200 kills of the embedded daemon change nothing
+	@$(PROVE)prove_kill $(PROVE_ARGS)
+
+.PHONY: prove-kill-kafka
+prove-kill-kafka: .venv/ready ## proof: 30 kills and 10 stops of workers and dispatcher change nothing
+	@$(PROVE)prove_kill_kafka $(PROVE_ARGS)
+
+.PHONY: prove-speed
+prove-speed: .venv/ready ## baseline: compiled rules against loops written by hand, memory per key
+	@$(PROVE)speed $(PROVE_ARGS)
+
+.PHONY: prove-speed-kafka
+prove-speed-kafka: .venv/ready ## baseline: our Faust worker against Faust's agent and a bare loop
+	@$(PROVE)speed_kafka $(PROVE_ARGS)
+
+.PHONY: prove-bad-input
+prove-bad-input: .venv/ready ## proof: bad records, a bad rule and bad declarations harm nothing else
+	@$(PROVE)prove_bad_input $(PROVE_ARGS)
+
+.PHONY: prove-new-user
+prove-new-user: ## proof: a fresh clone, the demo, the tests, and the first rule by the README
+	@benchmarks/prove_new_user.sh $(PROVE_ARGS)
+
+.PHONY: prove-all
+prove-all: prove-truth prove-bad-input prove-parity prove-kill prove-kill-kafka prove-speed prove-speed-kafka prove-new-user ## all of these
