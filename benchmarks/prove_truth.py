@@ -20,7 +20,7 @@ from simulators.truth import Score, compare
 ENOUGH = 100
 WORLDS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "fleet": ("hazmat", {"vehicles": 400, "hours": 48.0}, {"vehicles": 60, "hours": 24.0}),
-    "payroll": ("wages", {"projects": 1000, "days": 330}, {"projects": 150, "days": 270}),
+    "payroll": ("wages", {"projects": 1000, "days": 240}, {"projects": 150, "days": 240}),
 }
 
 
