@@ -1,0 +1,129 @@
+"""The common case of taking in: a lot of records that are all good, and none of them behind.
+
+What `Space.ingest` does record by record is done here for a lot at once, with the same result.
+Whatever is out of the ordinary (a bad record, a late one, one without a key) is left to the
+careful way: then nothing has happened here.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from operator import ge
+from typing import Any, NamedTuple
+
+from engine.decode.bulk import LOT as LOT  # noqa: PLC0414 - the pipeline cuts by it
+from engine.decode.generate import Check, Settle
+from engine.ports import Record
+from engine.ruleset.compile import SpaceProgram
+from engine.state.buffer import Entry
+
+
+class Intake(NamedTuple):
+    """How the records of one feed are taken into one key space.
+
+    Attributes:
+        number: The feed's place in the order of the key space's feeds.
+        asked: Whether `check` must be asked about every event.
+        settle_first: Admission asks for the position, so it is converted before.
+
+    """
+
+    number: int
+    lateness_ms: int
+    bulk: Callable[[Sequence[bytes]], list[Any] | None] | None
+    time_of: Callable[[Any], int]
+    check: Check
+    asked: bool
+    admit: Callable[[Any, int], tuple[int, ...]]
+    key_of: Callable[[Any], str]
+    rank_of: Callable[[Any, bytes], str] | None
+    settle: Settle | None
+    settle_first: bool
+
+
+def take_lot(
+    lot: Sequence[Record],
+    intake: Intake,
+    log: int,
+    mark: int,
+    passed: int,
+    waiting: list[Entry],
+) -> int | None:
+    """Put the lot's events that a rule wants into the buffer.
+
+    Args:
+        lot: Records of one log, in their order.
+        intake: How this feed's records are taken.
+        log: Number of the log.
+        mark: The source's watermark before the lot (ms).
+        passed: The partition's watermark (ms).
+        waiting: The reorder buffer.
+
+    Returns:
+        The source's watermark after the lot, or None if it needs the careful way.
+
+    """
+    if intake.bulk is None or lot[0].before_ms is not None:
+        return None
+    events = intake.bulk([record[1] for record in lot])
+    if events is None:
+        return None
+    times = list(map(intake.time_of, events))
+    arrivals = [record[2] for record in lot]
+    asked = intake.asked or arrivals.count(None) < len(arrivals)
+    if asked and any(map(intake.check, events, times, arrivals)):
+        return None
+    # What the watermark was before each record, were they taken one after the other.
+    lateness = intake.lateness_ms
+    marks = list(accumulate(times, max, initial=mark + lateness))
+    if lateness:
+        marks = [newest - lateness for newest in marks]
+    if min(times) < passed or not all(map(ge, times, marks)):
+        return None
+    keys = list(map(intake.key_of, events))
+    if "" in keys:
+        return None
+    settle, rank_of, number = intake.settle, intake.rank_of, intake.number
+    if settle is not None and intake.settle_first:
+        for event in events:
+            settle(event)
+    first = len(waiting)
+    waiting += [
+        (
+            at_ms,
+            number,
+            key,
+            "" if rank_of is None else rank_of(event, record[1]),
+            log,
+            record[0],
+            before,
+            hits,
+            event,
+        )
+        for record, event, at_ms, key, before, hits in zip(
+            lot, events, times, keys, marks, map(intake.admit, events, times), strict=False
+        )
+        if hits
+    ]
+    if settle is not None and not intake.settle_first:
+        for entry in waiting[first:]:
+            settle(entry[8])
+    return marks[-1]
+
+
+def make_intake(program: SpaceProgram, number: int) -> Intake:
+    """How a key space takes in the records of its feed with this number."""
+    feed = program.feeds[number]
+    spec, decoder = program.programs[feed].spec, program.programs[feed].decoder
+    return Intake(
+        number,
+        spec.lateness_ms,
+        decoder.bulk,
+        decoder.time_of,
+        decoder.check,
+        decoder.bulk_checks,
+        program.admit[feed],
+        program.key_of[feed],
+        program.rank_of[feed],
+        decoder.settle,
+        feed in program.settle_first,
+    )
