@@ -8,29 +8,25 @@ A driver calls `ingest` with records, then `advance`, and applies the `Outcome`:
 none. Between two calls nothing happens. No clock is read; the same records give the same outcome.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop
-from itertools import chain, repeat
 from typing import Any
 
 import msgspec
 
-from engine.alerts.context import Names
-from engine.alerts.judge import Words
-from engine.decode.bulk import LOT, Bulk
-from engine.errors import StateError
+from engine import saved
+from engine.handlers import Handlers
+from engine.lot import LOT, make_intake, take_lot
 from engine.model.change import Change
 from engine.operators.base import Host, Logic
 from engine.ports import Outcome, Position, Record, Rejected, SourceId, Trouble, Write
 from engine.ruleset.compile import Program, SpaceProgram
 from engine.state.buffer import Entry, ReorderBuffer
-from engine.state.codec import Fate, Meta, pack_meta, pack_row, plan_state, unpack_meta, unpack_row
+from engine.state.codec import pack_row
 from engine.state.hygiene import Cleaning
 from engine.state.log import Log
 from engine.state.quarantine import Quarantine
 from engine.state.watermark import NEVER, Progress
-
-Handler = Callable[..., None]
 
 
 class Space:
@@ -63,7 +59,10 @@ class Space:
             rule.make(Host(number, self.timers, self.dirty), self._emit, self._overflow, owns)
             for number, rule in enumerate(program.rules)
         ]
-        self.handlers = self._make_handlers()
+        self.intakes = {
+            feed: make_intake(program, number) for number, feed in enumerate(program.feeds)
+        }
+        self.handlers = Handlers(program, self.logics, self.quarantine)
         self.begun = False
 
     # --- taking in ------------------------------------------------------------------------
@@ -76,30 +75,34 @@ class Space:
         """Decode records and put those that a rule wants into the reorder buffer."""
         if not records:
             return
+        place, intake = self.log(log), self.intakes[source.feed]
+        mark, passed, events = place.mark, self.progress.watermark, 0
+        for start in range(0, len(records), LOT):
+            lot = records[start : start + LOT]
+            after = take_lot(lot, intake, place.number, mark, passed, self.buffer.waiting)
+            if after is None:
+                mark, count = self._take_singly(place, source, lot, mark)
+            else:
+                mark, count = after, len(lot)
+            events += count
+        self._count("events", source.feed, events)
+        place.read(mark, records[-1].offset + 1)
+        if records[0].before_ms is None:
+            self.progress.reach(source, mark)
+
+    def _take_singly(
+        self, place: Log, source: SourceId, records: Sequence[Record], mark: int
+    ) -> tuple[int, int]:
+        """Take records in with care for each; answers the source's watermark and the events."""
         feed = source.feed
-        number = self.feed_numbers[feed]
-        program, place = self.program, self._log(log)
-        decoder = program.programs[feed].decoder
-        spec = program.programs[feed].spec
-        parse, time_of, check, settle = (
-            decoder.parse, decoder.time_of, decoder.check, decoder.settle,
-        )  # fmt: skip
-        admit, key_of, rank_of = program.admit[feed], program.key_of[feed], program.rank_of[feed]
-        lateness, append = spec.lateness_ms, self.buffer.waiting.append
-        mark, frontier, passed = place.mark, place.frontier, self.progress.watermark
-        settle_first = feed in program.settle_first
-        events, asked = 0, decoder.bulk_checks
-        for (offset, value, arrived_ms, before_ms), event in _decoded(records, decoder.bulk):
-            reason = None
+        intake, decoder = self.intakes[feed], self.program.programs[feed].decoder
+        parse, settle, append = decoder.parse, intake.settle, self.buffer.waiting.append
+        frontier, passed, events = place.frontier, self.progress.watermark, 0
+        for offset, value, arrived_ms, before_ms in records:
             try:
-                if event is None:
-                    event = parse(value)  # noqa: PLW2901 - the careful way, record by record
-                    at_ms = time_of(event)
-                    reason = check(event, at_ms, arrived_ms)
-                else:
-                    at_ms = time_of(event)
-                    if asked or arrived_ms is not None:
-                        reason = check(event, at_ms, arrived_ms)
+                event = parse(value)
+                at_ms = intake.time_of(event)
+                reason = intake.check(event, at_ms, arrived_ms)
             except Exception as error:  # noqa: BLE001 - whatever bad bytes raise is a reason
                 said = decoder.watermark(value)
                 if said is not None:
@@ -113,41 +116,34 @@ class Space:
                 continue
             events += 1
             before = mark if before_ms is None else before_ms
-            if at_ms - lateness > mark:
-                mark = at_ms - lateness
+            if at_ms - intake.lateness_ms > mark:
+                mark = at_ms - intake.lateness_ms
             order = at_ms if at_ms >= before else before
             if order < passed:
                 if offset >= frontier:
                     self._late(source, offset, value)
                 continue
-            if settle_first and settle is not None:
+            if settle is not None and intake.settle_first:
                 settle(event)
-            hits = admit(event, at_ms)
+            hits = intake.admit(event, at_ms)
             if not hits:
                 continue
-            if settle is not None and not settle_first:
+            if settle is not None and not intake.settle_first:
                 settle(event)
-            key = key_of(event)
+            key = intake.key_of(event)
             if not key:
                 if offset >= frontier:
                     self._reject(source, offset, "bad-key", "", value)
                 continue
-            rank = "" if rank_of is None else rank_of(event, value)
+            rank = "" if intake.rank_of is None else intake.rank_of(event, value)
             if at_ms < before:
-                hits = self._revisers(feed, hits, before - at_ms)
+                hits = self.handlers.revisers(feed, hits, before - at_ms)
                 if offset >= frontier:
                     self._late(source, offset, value)
                 if not hits:
                     continue
-            append((order, number, key, rank, place.number, offset, before, hits, event))
-        self._count("events", feed, events)
-        place.read(mark, records[-1].offset + 1)
-        if records[0].before_ms is None:
-            place.source = source
-            self.progress.reach(source, mark)
-            if place.rests and not place.rereading:
-                place.rests = False
-                self.progress.rest(source)
+            append((order, intake.number, key, rank, place.number, offset, before, hits, event))
+        return mark, events
 
     def mark(self, source: SourceId, watermark_ms: int) -> None:
         """Note that no record of this source older than `watermark_ms` will follow."""
@@ -169,7 +165,7 @@ class Space:
         With `until_ms` the input has ended: everything up to that instant, inclusive, happens.
         """
         if not self.begun:
-            self._begin(NEVER)
+            self.begin(NEVER)
         watermark = self.progress.settle()
         if until_ms is not None:
             watermark = self.progress.watermark = max(watermark, until_ms + 1)
@@ -184,9 +180,8 @@ class Space:
     def _run(self, released: list[Entry]) -> None:
         """Hand events to the rules in order, and between them the timers that come first."""
         timers, by_feed, cleaning, timeless = (
-            self.timers, self.handlers, self.cleaning, self.program.timeless,
+            self.timers, self.handlers.rows, self.cleaning, self.program.timeless,
         )  # fmt: skip
-        quarantine = self.quarantine
         for at_ms, feed, key, rank, _log, _offset, _before, hits, event in released:
             if timers and timers[0][0] < at_ms:
                 self._fire(at_ms)
@@ -199,21 +194,19 @@ class Space:
                 try:
                     handlers[number](key, event, at_ms)
                 except Exception as error:  # noqa: BLE001 - one rule never stops the others
-                    quarantine.failed(self._rule_of(number), error, at_ms)
-                    self._disable()
+                    self.handlers.failed(number, error, at_ms)
 
     def _fire(self, before_ms: int) -> None:
         """Call the timers of all instants before `before_ms`, in order."""
-        timers, logics = self.timers, self.logics
+        timers, logics, off = self.timers, self.logics, self.handlers.off
         while timers and timers[0][0] < before_ms:
             at_ms, number, key = heappop(timers)
-            if number in self.off:
+            if number in off:
                 continue
             try:
                 logics[number].on_timer(key, at_ms)
             except Exception as error:  # noqa: BLE001 - one rule never stops the others
-                self.quarantine.failed(self.program.rules[number].spec.id, error, at_ms)
-                self._disable()
+                self.handlers.failed(number, error, at_ms)
 
     def _finish(self, watermark: int, released: int) -> Outcome:
         """Collect what must be saved beside what must leave."""
@@ -232,7 +225,7 @@ class Space:
         horizon = watermark
         if self.seen:
             self.seen = {one: at for one, at in self.seen.items() if at >= horizon - self._memory}
-        outcome.meta = pack_meta(self._meta(watermark))
+        outcome.meta = saved.record(self, watermark)
         outcome.watermark_ms = watermark
         for change in outcome.changes:
             name = (f"alerts-{change.transition}", change.rule)
@@ -248,142 +241,27 @@ class Space:
             StateError: The state was written by other rules and no `on_change` says what to do.
 
         """
-        specs = {rule.spec.id: rule.spec for rule in self.program.rules}
-        plan = plan_state(specs, rows)
-        if plan.refused:
-            raise StateError(", ".join(sorted(plan.refused)))
-        saved = Meta() if meta is None else unpack_meta(meta)
-        if meta is not None:
-            self.progress.watermark = saved.watermark
-        for text, watermark in saved.sources.items():
-            self.progress.reach(_source(text), watermark)
-        for text in saved.idle:
-            self.progress.rest(_source(text))
-        for name, position in saved.positions.items():
-            self._resume(self._log(name), Position(*position), saved)
-        self.seen = {
-            (self.feed_numbers[feed], key, rank): at
-            for feed, key, rank, at in saved.seen
-            if feed in self.feed_numbers
-        }
-        self.quarantine.load(saved.troubled)
-        self._disable()
-        self._restore_rows(plan.fates, rows)
-        for number, rule in enumerate(self.program.rules):
-            if rule.spec.id in saved.fired:
-                budget = self.logics[number].life.judge.budget  # type: ignore[attr-defined]
-                budget.hour, budget.count = saved.fired[rule.spec.id]
-        self._begin(self.progress.watermark)
+        positions = saved.restore(self, meta, rows)
+        self.begin(self.progress.watermark)
         self.dirty.clear()
-        return {name: place.position for name, place in self.logs.items()}
+        return positions
 
-    def _resume(self, place: Log, position: Position, saved: Meta) -> None:
-        """Take up one log; its waiting records hold the watermark back until they are read again."""
-        place.resume(position)
-        origin = saved.origins.get(place.name)
-        if origin is None:
-            return
-        place.source = _source(origin)
-        if place.rereading:
-            place.rests = origin in saved.idle
-            self.progress.reread(place.source, position.before_ms)
-
-    def _restore_rows(self, fates: Mapping[str, tuple[Fate, str]], rows: Sequence[Write]) -> None:
-        numbers = {rule.spec.id: number for number, rule in enumerate(self.program.rules)}
-        cleanings = {cleaning.rule: cleaning for cleaning in self.cleaning.values()}
-        for row in rows:
-            if row.value is None:
-                continue
-            if row.rule in cleanings:
-                cleanings[row.rule].load(row.key, unpack_row(row.value)[1])
-            elif row.rule in numbers and fates[row.rule][0] is not Fate.RESET:
-                self.logics[numbers[row.rule]].load(row.key, unpack_row(row.value)[1])
-
-    def _begin(self, since_ms: int) -> None:
+    def begin(self, since_ms: int) -> None:
+        """Let the rules ask for what is due from this watermark on, such as a roster's starts."""
         for number, logic in enumerate(self.logics):
-            if number not in self.off:
+            if number not in self.handlers.off:
                 logic.begin(since_ms)
         self.begun = True
 
-    def _meta(self, watermark: int) -> Meta:
-        return Meta(
-            watermark=watermark,
-            sources={_text(source): w for source, w in sorted(self.progress.sources.items())},
-            positions={name: place.position for name, place in sorted(self.logs.items())},
-            origins={
-                name: _text(place.source)
-                for name, place in sorted(self.logs.items())
-                if place.source is not None
-            },
-            idle=sorted({*map(_text, self.progress.idle), *self._resting()}),
-            seen=sorted(
-                (self.program.feeds[feed], key, rank, at)
-                for (feed, key, rank), at in self.seen.items()
-            ),
-            troubled=self.quarantine.save(),
-            fired={
-                rule.spec.id: (budget.hour, budget.count)
-                for number, rule in enumerate(self.program.rules)
-                if (budget := self.logics[number].life.judge.budget).limit  # type: ignore[attr-defined]
-            },
-        )
-
-    def _resting(self) -> list[str]:
-        """Idle sources whose logs are being read again just now."""
-        return [_text(p.source) for p in self.logs.values() if p.rests and p.source is not None]
-
     # --- small parts ----------------------------------------------------------------------
 
-    def _log(self, name: str) -> Log:
+    def log(self, name: str) -> Log:
+        """The log of this name; a new one stands at its beginning."""
         place = self.logs.get(name)
         if place is None:
             place = self.logs[name] = Log(name, len(self.log_names))
             self.log_names.append(name)
         return place
-
-    def _make_handlers(self) -> list[list[Handler]]:
-        """For each feed and rule the handler of events; behind them those of late events."""
-        self.off: set[int] = set()
-        return [
-            [
-                _handler(logic.handler(feed), rule.conditions[feed], rule.words)
-                if feed in rule.spec.feeds
-                else _nothing
-                for logic, rule in zip(self.logics, self.program.rules, strict=True)
-            ]
-            + [
-                _reviser(logic.late(feed), rule.conditions[feed], rule.words, self._time_of(feed))
-                if feed in rule.spec.feeds
-                else _nothing
-                for logic, rule in zip(self.logics, self.program.rules, strict=True)
-            ]
-            for feed in self.program.feeds
-        ]
-
-    def _time_of(self, feed: str) -> Callable[[Any], int]:
-        return self.program.programs[feed].decoder.time_of
-
-    def _revisers(self, feed: str, hits: tuple[int, ...], behind_ms: int) -> tuple[int, ...]:
-        """Of the rules that want an event this late, those that can and will still count it."""
-        count = len(self.logics)
-        return tuple(
-            number + count
-            for number in hits
-            if self.logics[number].late(feed) is not None
-            and behind_ms <= (self.program.rules[number].spec.late_allow_ms or behind_ms)
-        )
-
-    def _rule_of(self, number: int) -> str:
-        return self.program.rules[number % len(self.program.rules)].spec.id
-
-    def _disable(self) -> None:
-        """Take the quarantined rules out of the way of the others."""
-        count = len(self.program.rules)
-        for number, rule in enumerate(self.program.rules):
-            if self.quarantine.is_off(rule.spec.id) and number not in self.off:
-                self.off.add(number)
-                for handlers in self.handlers:
-                    handlers[number] = handlers[number + count] = _nothing
 
     def _repeated(self, feed: int, key: str, rank: str, at_ms: int) -> bool:
         """Whether an event with this id, but without its time in the id, was seen lately."""
@@ -436,60 +314,6 @@ class Space:
             rule.spec.id: logic.size()
             for rule, logic in zip(self.program.rules, self.logics, strict=True)
         }
-
-
-def _decoded(records: Sequence[Record], bulk: Bulk | None) -> Iterator[tuple[Record, Any]]:
-    """Records with their events, or with None where a record needs the careful way."""
-    if bulk is None:
-        return zip(records, repeat(None), strict=False)
-    return chain.from_iterable(
-        zip(lot, bulk([record[1] for record in lot]) or repeat(None), strict=False)
-        for lot in (records[start : start + LOT] for start in range(0, len(records), LOT))
-    )
-
-
-def _handler(take: Handler, condition: Any, words: Words) -> Handler:
-    """How a rule takes events; conditions that need look-ups are asked here, not at admission."""
-    if condition is None:
-        return take
-
-    def handle(key: str, event: Any, at_ms: int) -> None:
-        if condition(event, _names(words, key, event, at_ms)) is True:
-            take(key, event, at_ms)
-
-    return handle
-
-
-def _reviser(
-    take: Handler | None, condition: Any, words: Words, time_of: Callable[[Any], int]
-) -> Handler:
-    """How a rule takes late events: by their own time, at their place in the order."""
-    if take is None:
-        return _nothing
-
-    def handle(key: str, event: Any, order_ms: int) -> None:
-        at_ms = time_of(event)
-        if condition is None or condition(event, _names(words, key, event, at_ms)) is True:
-            take(key, event, at_ms, order_ms)
-
-    return handle
-
-
-def _names(words: Words, key: str, event: Any, at_ms: int) -> Names:
-    return Names(words.surroundings, key, event, at_ms)
-
-
-def _nothing(*_ignored: Any) -> None:
-    """What a quarantined rule does."""
-
-
-def _text(source: SourceId) -> str:
-    return f"{source.partition}/{source.feed}"
-
-
-def _source(text: str) -> SourceId:
-    partition, feed = text.split("/", 1)
-    return SourceId(feed, int(partition))
 
 
 class Engine:

@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from engine.alerts.budget import Budget
 from engine.alerts.context import Names, Surroundings, severity_of
 from engine.alerts.lifecycle import Episode
 from engine.model.calendar import WorkCalendar
 from engine.model.change import Change, Transition, delivery_id, episode_id
 from engine.ruleset.spec import RuleSpec, Schedule
 from engine.ruleset.templates import Template
-
-HOUR_MS = 3_600_000
 
 Function = Callable[[Any, Any], Any]
 Emit = Callable[[Change], None]
@@ -42,26 +41,6 @@ class Words:
     summary: Mapping[str, Template] = field(default_factory=dict)
     calendar: WorkCalendar | None = None
     describe: Describe = dict
-
-
-class Budget:
-    """How many alerts a rule may raise in an hour of event time, in one partition."""
-
-    __slots__ = ("count", "hour", "limit", "told")
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.hour = 0
-        self.count = 0
-        self.told = False
-
-    def spend(self, at_ms: int) -> bool:
-        """Take one alert from the budget of its hour; False when it is used up."""
-        hour = at_ms // HOUR_MS
-        if hour != self.hour:
-            self.hour, self.count, self.told = hour, 0, False
-        self.count += 1
-        return self.limit == 0 or self.count <= self.limit
 
 
 class RuleJudge:

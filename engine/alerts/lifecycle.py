@@ -12,6 +12,7 @@ for `keep_firing_for`, and numbers the transitions.
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from engine.alerts.budget import Budget
 from engine.model.change import Transition
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Judge(Protocol):
     asks: bool
     """Whether a level depends on the event, so that a firing alert must see every one."""
     base_rank: int
+    budget: Budget
     steps: tuple[tuple[int, int], ...]
     """(held for ms, rank) of the levels that climb by time."""
 
