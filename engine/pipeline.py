@@ -216,8 +216,8 @@ class Space:
             outcome.positions[place.name] = place.position
         for number, key in sorted(self.dirty):
             spec = self.program.rules[number].spec
-            saved = self.logics[number].save(key)
-            value = None if saved is None else pack_row(spec.hash, saved)
+            kept = self.logics[number].save(key)
+            value = None if kept is None else pack_row(spec.hash, kept)
             outcome.writes.append(Write(spec.id, key, value))
         self.dirty.clear()
         for cleaning in self.cleaning.values():
