@@ -88,7 +88,11 @@ class Space:
         self._count("events", source.feed, events)
         place.read(mark, records[-1].offset + 1)
         if records[0].before_ms is None:
+            place.source = source
             self.progress.reach(source, mark)
+            if place.rests and not place.rereading:
+                place.rests = False
+                self.progress.rest(source)
 
     def _take_singly(
         self, place: Log, source: SourceId, records: Sequence[Record], mark: int
