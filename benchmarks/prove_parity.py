@@ -27,6 +27,7 @@ from typing import Any
 from benchmarks.report import ROOT, Report, options
 from benchmarks.streams import Sent, Stage, broker, changes_of, plain
 from benchmarks.worlds import RULES, copy_pack, program_of, scratch, settings, sources, write_world
+from engine.decode.shape import columns_of_feed
 from engine.model.calendar import WorkCalendar
 from engine.model.change import Change
 from engine.ruleset.compile import compile_project
@@ -174,7 +175,7 @@ def bus_day(folder: Path) -> Case | None:
         return None
     pack = copy_pack(PACKS / "bus", folder / "bus")
     (feed,) = program_of(pack).feeds.values()
-    columns = [field.wire or field.name for field in feed.spec.fields.values()]
+    columns = columns_of_feed(feed.spec)
     with gzip.open(data, "rt", encoding="utf-8") as file:
         rows = sorted(
             csv.DictReader(file), key=lambda row: datetime.fromisoformat(row["timestamp"])

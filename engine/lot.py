@@ -7,7 +7,7 @@ careful way: then nothing has happened here.
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from operator import ge
+from operator import ge, le
 from typing import Any, NamedTuple
 
 from engine.decode.bulk import LOT as LOT  # noqa: PLC0414 - the pipeline cuts by it
@@ -74,9 +74,11 @@ def take_lot(
         return None
     # What the watermark was before each record, were they taken one after the other.
     lateness = intake.lateness_ms
-    marks = list(accumulate(times, max, initial=mark + lateness))
-    if lateness:
-        marks = [newest - lateness for newest in marks]
+    if times[0] >= mark + lateness and all(map(le, times, times[1:])):
+        newest = [mark + lateness, *times]
+    else:
+        newest = list(accumulate(times, max, initial=mark + lateness))
+    marks = [at_ms - lateness for at_ms in newest] if lateness else newest
     if min(times) < passed or not all(map(ge, times, marks)):
         return None
     keys = list(map(intake.key_of, events))

@@ -39,6 +39,7 @@ class Episode:
         rank: Severity last announced, 1 blue to 4 red; 0 before it fired.
         floor: Least severity the operator asks for.
         ordinal: Number of the next transition.
+        said: When the last transition happened; none is dated before it.
         wake: Instant of the timer that counts, or 0.
         facts: What the operator knows: anchor, size, start, ...; plain values.
         event: The newest event of the episode, for its words and evidence; its feed is a fact.
@@ -56,6 +57,7 @@ class Episode:
         "part",
         "phase",
         "rank",
+        "said",
         "since",
         "wake",
     )
@@ -70,6 +72,7 @@ class Episode:
         self.by_clear = False
         self.rank = 0
         self.ordinal = 0
+        self.said = since
         self.wake = 0
         self.facts: dict[str, Any] = {}
         self.event: Any = None
@@ -87,6 +90,7 @@ class Episode:
             self.by_clear,
             self.rank,
             self.ordinal,
+            self.said,
             self.wake,
             self.facts,
             event,
@@ -98,10 +102,10 @@ class Episode:
         episode = cls(saved[0], saved[1], saved[2], saved[3])
         episode.phase = Phase(saved[4])
         episode.clear_from, episode.by_clear = saved[5], saved[6]
-        episode.rank, episode.ordinal, episode.wake = saved[7], saved[8], saved[9]
-        episode.facts = saved[10]
-        if saved[11] is not None:
-            episode.event = codec.event(episode.facts["feed"], saved[11])
+        episode.rank, episode.ordinal, episode.said, episode.wake = saved[7:11]
+        episode.facts = saved[11]
+        if saved[12] is not None:
+            episode.event = codec.event(episode.facts["feed"], saved[12])
         return episode
 
 
@@ -137,15 +141,20 @@ class Life:
     """The episodes of one rule in one partition.
 
     State: one `Episode` per key (and cycle) while it is pending, firing or clearing.
+
+    Attributes:
+        listens: Whether an event alone can change an open episode.
+
     """
 
-    __slots__ = ("_codec", "_host", "judge", "open")
+    __slots__ = ("_codec", "_host", "judge", "listens", "open")
 
     def __init__(self, judge: Judge, host: "Host", codec: "EventCodec") -> None:
         self.judge = judge
         self._host = host
         self._codec = codec
         self.open: dict[str, dict[str, Episode]] = {}
+        self.listens = judge.has_clear or judge.asks or bool(judge.steps)
 
     def find(self, key: str, part: str = "") -> Episode | None:
         """The open episode of a key, if any."""
@@ -181,6 +190,8 @@ class Life:
 
     def event(self, key: str, event: Any, at_ms: int) -> None:
         """Let `clear` and the level expressions see an event of a key with an open episode."""
+        if not self.listens:
+            return
         judge = self.judge
         for episode in list(self.open.get(key, {}).values()):
             if episode.phase is Phase.PENDING:
@@ -208,7 +219,11 @@ class Life:
             self._begin_clearing(key, episode, event, at_ms)
 
     def retract(self, key: str, at_ms: int, event: Any, part: str = "") -> None:
-        """A late record shows that the condition never held: the alert is withdrawn."""
+        """A late record shows that the condition never held: the alert is withdrawn.
+
+        `at_ms` is the record's own event time, so that the withdrawal is dated alike wherever and
+        however late the record arrived.
+        """
         episode = self.find(key, part)
         if episode is None:
             return
@@ -303,7 +318,8 @@ class Life:
     def _announce(
         self, key: str, episode: Episode, transition: Transition, at_ms: int, event: Any
     ) -> None:
-        self.judge.announce(key, episode, transition, at_ms, event)
+        episode.said = max(episode.said, at_ms)
+        self.judge.announce(key, episode, transition, episode.said, event)
         episode.ordinal += 1
 
     def _ask(self, key: str, episode: Episode, at_ms: int) -> None:

@@ -300,9 +300,9 @@ class DeadlineLogic:
         cycle.met = True
         part = self._part(cycle.number)
         if event_ms <= cycle.due and event_ms < now_ms:
-            self.life.retract(key, now_ms, event, part)
+            self.life.retract(key, event_ms, event, part)
         else:
-            self.life.gone(key, now_ms, event, part)
+            self.life.gone(key, event_ms, event, part)
         if self.spec.every is not None and cycle.end <= now_ms:
             del clock.cycles[cycle.number]
 

@@ -112,14 +112,14 @@ class DwellLogic:
         silent = self.spec.silent_ms
         patience = 2**62 if silent is None else silent
         at_least, touch = self.spec.at_least_ms, self.host.dirty.add
-        number = self.host.number
+        number, listens = self.host.number, self.life.listens
 
         def on_event(key: str, event: Event, at_ms: int) -> None:
             stay = keys.get(key)
             if moving(event, None if extras is None else extras(key, event, at_ms)) is True:
                 if stay is not None:
                     self._leave(key, at_ms, event)
-                if key in opened:
+                if listens and key in opened:
                     self.life.event(key, event, at_ms)
                 return
             lon, lat = lon_of(event), lat_of(event)
@@ -152,7 +152,7 @@ class DwellLogic:
                         stay.calm = None
             else:
                 self._follow(key, stay, [at_ms, lon, lat, at_ms], feed, event)
-            if key in opened:
+            if listens and key in opened:
                 self.life.event(key, event, at_ms)
 
         return on_event

@@ -35,24 +35,31 @@ from engine.ruleset.spec import (
 
 
 class StructCodec:
-    """Events of the program's feeds as plain values, by field name, and back.
+    """Events of the program's feeds as values that can be saved, and back.
 
-    A field that the saved event does not have (another rule began to read it later) is null.
+    An event is saved as it is: as a map of its wire names. A field that the saved event does not
+    have (another rule began to read it later) is null.
     """
 
     def __init__(self, structs: Mapping[str, type[msgspec.Struct]]) -> None:
         self._structs = structs
+        self._wires = {
+            feed: dict(zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True))
+            for feed, struct in structs.items()
+        }
 
     def fields(self, event: Any) -> dict[str, Any]:
         """The event's fields by name."""
         return {name: getattr(event, name) for name in event.__struct_fields__}
 
-    plain = fields
+    def plain(self, event: Any) -> Any:
+        """The event itself: the state's encoding knows how to write it."""
+        return event
 
     def event(self, feed: str, plain: Any) -> Any:
         """The event that `plain` wrote down."""
-        struct = self._structs[feed]
-        return struct(**{name: plain.get(name) for name in struct.__struct_fields__})
+        names = self._wires[feed].items()
+        return self._structs[feed](**{name: plain.get(wire) for name, wire in names})
 
 
 @dataclass(frozen=True, slots=True)
