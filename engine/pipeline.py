@@ -43,7 +43,7 @@ class Space:
         self.progress = Progress()
         self.buffer = ReorderBuffer(msgspec.json.encode)
         self.timers: list[tuple[int, int, str]] = []
-        self.dirty: set[tuple[int, str]] = set()
+        self.dirty: list[set[str]] = [set() for _ in program.rules]
         self.outcome = Outcome()
         self.quarantine = Quarantine(self._trouble)
         self.logs: dict[str, Log] = {}
@@ -56,7 +56,9 @@ class Space:
         }
         self.feed_numbers = {feed: number for number, feed in enumerate(program.feeds)}
         self.logics: list[Logic] = [
-            rule.make(Host(number, self.timers, self.dirty), self._emit, self._overflow, owns)
+            rule.make(
+                Host(number, self.timers, self.dirty[number]), self._emit, self._overflow, owns
+            )
             for number, rule in enumerate(program.rules)
         ]
         self.intakes = {
@@ -218,12 +220,13 @@ class Space:
         for place in self.logs.values():
             place.settle(self.buffer, released)
             outcome.positions[place.name] = place.position
-        for number, key in sorted(self.dirty):
-            spec = self.program.rules[number].spec
-            kept = self.logics[number].save(key)
-            value = None if kept is None else pack_row(spec.hash, kept)
-            outcome.writes.append(Write(spec.id, key, value))
-        self.dirty.clear()
+        for rule, logic, dirty in zip(self.program.rules, self.logics, self.dirty, strict=True):
+            stamp, save = rule.spec.hash, logic.save
+            for key in sorted(dirty):
+                kept = save(key)
+                value = None if kept is None else pack_row(stamp, kept)
+                outcome.writes.append(Write(rule.spec.id, key, value))
+            dirty.clear()
         for cleaning in self.cleaning.values():
             outcome.writes += cleaning.writes()
         horizon = watermark
@@ -247,7 +250,8 @@ class Space:
         """
         positions = saved.restore(self, meta, rows)
         self.begin(self.progress.watermark)
-        self.dirty.clear()
+        for dirty in self.dirty:
+            dirty.clear()
         return positions
 
     def begin(self, since_ms: int) -> None:

@@ -15,9 +15,7 @@ class Host:
 
     __slots__ = ("dirty", "number", "timers")
 
-    def __init__(
-        self, number: int, timers: list[tuple[int, int, str]], dirty: set[tuple[int, str]]
-    ) -> None:
+    def __init__(self, number: int, timers: list[tuple[int, int, str]], dirty: set[str]) -> None:
         self.number = number
         self.timers = timers
         self.dirty = dirty
@@ -28,7 +26,7 @@ class Host:
 
     def touch(self, key: str) -> None:
         """Note that this key's state must be saved with the batch."""
-        self.dirty.add((self.number, key))
+        self.dirty.add(key)
 
 
 class Logic(Protocol):

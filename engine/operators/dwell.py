@@ -49,6 +49,7 @@ class Stay:
     """What is remembered of one key that does not drive.
 
     Attributes:
+        begin, lon, lat: Time and position of the anchor, the stay's first fix.
         fixes: The anchor, then every later fix that could become one. A position that repeats
             the one before is only noted there: it cannot begin a longer stay.
         last: Time of the newest fix.
@@ -60,10 +61,25 @@ class Stay:
 
     """
 
-    __slots__ = ("calm", "event", "feed", "fixes", "held", "last", "out", "seen", "wake", "zone")
+    __slots__ = (
+        "begin",
+        "calm",
+        "event",
+        "feed",
+        "fixes",
+        "held",
+        "last",
+        "lat",
+        "lon",
+        "out",
+        "seen",
+        "wake",
+        "zone",
+    )
 
     def __init__(self, fix: Fix, zone: str, feed: str, event: Event) -> None:
         self.fixes = [fix]
+        self.begin, self.lon, self.lat = fix[0], fix[1], fix[2]
         self.zone = zone
         self.last = fix[0]
         self.out: int | None = None
@@ -86,8 +102,9 @@ class DwellLogic:
         self,
         spec: DwellSpec,
         place: Place,
-        axes: Mapping[str, tuple[Callable[[Event], float | None], Callable[[Event], float | None]]],
-        moving: Mapping[str, Callable[[Event, Any], Any]],
+        where: Mapping[str, Callable[[Event], tuple[float | None, float | None]]],
+        speed: Callable[[Event], float | None] | None,
+        stays: Callable[[Event, Any], Any] | None,
         extras: Callable[[str, Event, int], Any] | None,
         judge: Judge,
         host: Host,
@@ -95,8 +112,10 @@ class DwellLogic:
     ) -> None:
         self.spec = spec
         self.place = place
-        self.axes = axes
-        self.moving = moving
+        self.where = where
+        self.speed = speed
+        self.limit = (spec.slower_than_mps or 0.0) / spec.speed_scale
+        self.stays = stays
         self.extras = extras
         self.life = Life(judge, host, codec)
         self.host = host
@@ -105,24 +124,28 @@ class DwellLogic:
 
     def handler(self, feed: str) -> Callable[[str, Event, int], None]:
         """Take one fix; the common case, a key that drives, touches no state."""
-        lon_of, lat_of = self.axes[feed]
-        moving, extras = self.moving[feed], self.extras
+        where, speed, stays, extras = self.where[feed], self.speed, self.stays, self.extras
+        limit = self.limit
         keys, opened, far = self.keys, self.life.open, self.place.far
         circle = far if self.place.in_zone is None else None
         silent = self.spec.silent_ms
         patience = 2**62 if silent is None else silent
         at_least, touch = self.spec.at_least_ms, self.host.dirty.add
-        number, listens = self.host.number, self.life.listens
+        listens = self.life.listens
 
         def on_event(key: str, event: Event, at_ms: int) -> None:
             stay = keys.get(key)
-            if moving(event, None if extras is None else extras(key, event, at_ms)) is True:
+            pace = None if speed is None else speed(event)
+            if (pace is not None and pace >= limit) or (
+                stays is not None
+                and stays(event, None if extras is None else extras(key, event, at_ms)) is not True
+            ):
                 if stay is not None:
                     self._leave(key, at_ms, event)
                 if listens and key in opened:
                     self.life.event(key, event, at_ms)
                 return
-            lon, lat = lon_of(event), lat_of(event)
+            lon, lat = where(event)
             if lon is None or lat is None:
                 return
             if stay is None:
@@ -132,12 +155,12 @@ class DwellLogic:
                 circle is not None
                 and stay.out is None
                 and at_ms - stay.last <= patience
-                and not circle(stay.fixes[0][1], stay.fixes[0][2], lon, lat)
-                and (stay.calm is not None or at_ms - stay.fixes[0][0] < at_least)
+                and not circle(stay.lon, stay.lat, lon, lat)
+                and (stay.calm is not None or at_ms - stay.begin < at_least)
             ):
                 stay.last, stay.event = at_ms, event
                 stay.seen += 1
-                touch((number, key))
+                touch(key)
                 if stay.calm is None:
                     before = stay.fixes[-1]
                     if before[1] == lon and before[2] == lat:
@@ -187,7 +210,7 @@ class DwellLogic:
             if stay.held:
                 del stay.fixes[1:]
             self._keep(stay, fix, event)
-            if stay.held or at_ms - stay.fixes[0][0] >= spec.at_least_ms:
+            if stay.held or at_ms - stay.begin >= spec.at_least_ms:
                 self._hold(key, stay, at_ms)
             elif excused:
                 self._wake_for(key, stay)
@@ -234,7 +257,7 @@ class DwellLogic:
             new.out, new.last, new.seen = out, stay.last, len(new.fixes)
             if out is not None:
                 self._wake_at(key, new, out + self.spec.outside_ms)
-            elif at_ms - new.fixes[0][0] < self.spec.at_least_ms:
+            elif at_ms - new.begin < self.spec.at_least_ms:
                 self._wake_for(key, new)
             elif self._present(new, at_ms):
                 self._hold(key, new, at_ms)
@@ -285,7 +308,7 @@ class DwellLogic:
     def _wake_for(self, key: str, stay: Stay) -> None:
         """Ask for the timer at anchor + T, where presence between fixes may be presumed."""
         if self.spec.silent_ms is not None:
-            self._wake_at(key, stay, stay.fixes[0][0] + self.spec.at_least_ms)
+            self._wake_at(key, stay, stay.begin + self.spec.at_least_ms)
 
     def _wake_at(self, key: str, stay: Stay, at_ms: int) -> None:
         stay.wake = at_ms
@@ -304,7 +327,7 @@ class DwellLogic:
                     self._wake_at(key, stay, stay.out + self.spec.outside_ms)
             elif (
                 not stay.held
-                and at_ms - stay.fixes[0][0] >= self.spec.at_least_ms
+                and at_ms - stay.begin >= self.spec.at_least_ms
                 and self._present(stay, at_ms)
             ):
                 self._hold(key, stay, at_ms)

@@ -52,15 +52,16 @@ def maker(
         )
     if isinstance(when, DwellSpec):
         place = _place(when, project)
-        axes = {feed: _axes(project.feeds[feed]) for feed in rule.feeds}
+        where = {feed: _where(project.feeds[feed]) for feed in rule.feeds}
+        speed = None if when.slower_than_mps is None else attrgetter(when.speed_field)
         stays = None if when.only_while is None else function(when.only_while)
         asks = when.only_while is not None and _asks_more(when.only_while, rule, project)
-        moving = _moving(when, stays)
         return lambda host, emit, overflow, _owns: DwellLogic(
             when,
             place,
-            axes,
-            dict.fromkeys(rule.feeds, moving),
+            where,
+            speed,
+            stays,
             names if asks else None,
             RuleJudge(words, emit, overflow),
             host,
@@ -149,32 +150,9 @@ def _place(when: DwellSpec, project: Project) -> Place:
     return Place(far, zone_at, lambda zone, lon, lat: layer.zone(zone).contains(lon, lat))
 
 
-def _axes(spec: FeedSpec) -> tuple[Callable[[Any], float | None], Callable[[Any], float | None]]:
+def _where(spec: FeedSpec) -> Callable[[Any], tuple[float | None, float | None]]:
     """How to get longitude and latitude of an event."""
     if spec.position is None:
         message = f"feed '{spec.name}' has no position"
         raise ValueError(message)
-    return attrgetter(spec.position.lon), attrgetter(spec.position.lat)
-
-
-def _moving(when: DwellSpec, stays: Function | None) -> Function:
-    """Whether a fix shows that the key does not stay: too fast, or `while` does not hold."""
-    if when.slower_than_mps is None:
-        if stays is None:
-            return lambda _event, _more: False
-        return lambda event, more: stays(event, more) is not True
-    limit = when.slower_than_mps / when.speed_scale
-    speed_of = attrgetter(when.speed_field)
-    if stays is None:
-
-        def fast(event: Any, _more: Any) -> bool:
-            speed = speed_of(event)
-            return speed is not None and speed >= limit
-
-        return fast
-
-    def fast_or_not(event: Any, more: Any) -> bool:
-        speed = speed_of(event)
-        return (speed is not None and speed >= limit) or stays(event, more) is not True
-
-    return fast_or_not
+    return attrgetter(spec.position.lon, spec.position.lat)

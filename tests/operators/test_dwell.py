@@ -26,9 +26,10 @@ def stage(words: oracle.Words) -> Stage:
     )
 
     def make(judge, host, codec):
-        axes = {"gps": (lambda e: e["x"], lambda _e: 0.0)}
-        moving = {"gps": lambda e, _x: e["fast"]}
-        return DwellLogic(spec, place(), axes, moving, None, judge, host, codec)
+        where = {"gps": lambda e: (e["x"], 0.0)}
+        return DwellLogic(
+            spec, place(), where, None, lambda e, _x: not e["fast"], None, judge, host, codec
+        )
 
     return Stage(make)
 

@@ -62,7 +62,7 @@ class Stage:
 
     def start(self, rows: dict[str, Any], since: int = -(2**62)) -> None:
         self.timers: list[tuple[int, int, str]] = []
-        self.dirty: set[tuple[int, str]] = set()
+        self.dirty: set[str] = set()
         self.logic: Logic = self.make(self.judge, Host(0, self.timers, self.dirty), PlainCodec())
         for key, saved in rows.items():
             self.logic.load(key, saved)
