@@ -6,7 +6,7 @@ careful way: then nothing has happened here.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, compress, repeat
 from operator import ge, le
 from typing import Any, NamedTuple
 
@@ -64,52 +64,47 @@ def take_lot(
     """
     if intake.bulk is None or lot[0].before_ms is not None:
         return None
-    events = intake.bulk([record[1] for record in lot])
+    offsets, values, arrivals, _ = zip(*lot, strict=True)
+    events = intake.bulk(values)
     if events is None:
         return None
     times = list(map(intake.time_of, events))
-    arrivals = [record[2] for record in lot]
     asked = intake.asked or arrivals.count(None) < len(arrivals)
     if asked and any(map(intake.check, events, times, arrivals)):
         return None
-    # What the watermark was before each record, were they taken one after the other.
-    lateness = intake.lateness_ms
-    if times[0] >= mark + lateness and all(map(le, times, times[1:])):
-        newest = [mark + lateness, *times]
-    else:
-        newest = list(accumulate(times, max, initial=mark + lateness))
-    marks = [at_ms - lateness for at_ms in newest] if lateness else newest
-    if min(times) < passed or not all(map(ge, times, marks)):
+    marks = _marks(times, mark, intake.lateness_ms)
+    if marks is None or min(times) < passed:
         return None
     keys = list(map(intake.key_of, events))
     if "" in keys:
         return None
-    settle, rank_of, number = intake.settle, intake.rank_of, intake.number
+    settle, rank_of = intake.settle, intake.rank_of
     if settle is not None and intake.settle_first:
         for event in events:
             settle(event)
+    wanted = list(map(intake.admit, events, times))
+    ranks = repeat("") if rank_of is None else map(rank_of, events, values)
+    entries = zip(
+        times, repeat(intake.number), keys, ranks, repeat(log), offsets, marks, wanted, events,
+        strict=False,
+    )  # fmt: skip
     first = len(waiting)
-    waiting += [
-        (
-            at_ms,
-            number,
-            key,
-            "" if rank_of is None else rank_of(event, record[1]),
-            log,
-            record[0],
-            before,
-            hits,
-            event,
-        )
-        for record, event, at_ms, key, before, hits in zip(
-            lot, events, times, keys, marks, map(intake.admit, events, times), strict=False
-        )
-        if hits
-    ]
+    waiting += compress(entries, wanted)
     if settle is not None and not intake.settle_first:
         for entry in waiting[first:]:
             settle(entry[8])
     return marks[-1]
+
+
+def _marks(times: list[int], mark: int, lateness_ms: int) -> list[int] | None:
+    """What the watermark was before each event, and after the last; None if one is behind it."""
+    newest = mark + lateness_ms
+    if times[0] >= newest and all(map(le, times, times[1:])):
+        reached = [newest, *times]
+    else:
+        reached = list(accumulate(times, max, initial=newest))
+    marks = [at_ms - lateness_ms for at_ms in reached] if lateness_ms else reached
+    return marks if all(map(ge, times, marks)) else None
 
 
 def make_intake(program: SpaceProgram, number: int) -> Intake:
