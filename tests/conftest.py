@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 _PATIENCE_S = 2.0
 
@@ -25,6 +26,13 @@ def no_thread_is_left_behind() -> Iterator[None]:
         time.sleep(0.01)
     kept = [thread.name for thread in left if not thread.name.startswith("ThreadPoolExecutor")]
     assert not kept, f"threads left behind: {kept}"
+
+
+@pytest.fixture(autouse=True)
+def logs_are_set_up_anew() -> Iterator[None]:
+    """A command that a test ran has set up logging onto that test's captured output."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)

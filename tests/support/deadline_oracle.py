@@ -32,7 +32,7 @@ def due_after(start: datetime, workdays: int) -> datetime:
 
 def single(
     story: list[Seen], origin: datetime, workdays: int, reach: float, until: datetime
-) -> list:
+) -> list[tuple[str, datetime]]:
     """(what, at) for one deadline on a sum, started once, cancelled or met."""
     told: list[tuple[str, datetime]] = []
     start = due = None
