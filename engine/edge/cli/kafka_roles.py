@@ -6,6 +6,8 @@ import signal
 from collections.abc import AsyncIterator
 from dataclasses import fields
 
+import structlog
+
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.voice import voice
 from engine.edge.health import Health
@@ -25,6 +27,7 @@ from engine.ruleset.compile import compile_project
 from engine.ruleset.spec import Project
 from engine.text import say
 
+log = structlog.get_logger("worker")
 _SCHEME = "kafka://"
 _GIVEN_ELSEWHERE = ("bootstrap", "security")
 
@@ -69,8 +72,16 @@ class Watcher:
 
     def outcome(self, space: str, partition: int, outcome: Outcome) -> None:
         """An outcome is saved."""
-        del partition
         self.metrics.outcome(space, outcome)
+        for trouble in outcome.troubles:
+            log.warning(
+                "trouble",
+                kind=trouble.kind,
+                rule=trouble.rule,
+                detail=trouble.detail,
+                space=space,
+                partition=partition,
+            )
 
     def holding(self, units: int, ready: int) -> None:
         """Ready when every unit works."""

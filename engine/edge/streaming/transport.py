@@ -7,7 +7,9 @@ Faust either: they are saved with the state they belong to (`evaluator.py`).
 """
 
 import asyncio
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiokafka
@@ -168,6 +170,8 @@ class StreamApp(faust.App):
             link.app,
             broker=f"kafka://{link.bootstrap.replace(',', ';kafka://')}",
             store="memory://",
+            # Faust makes this folder though we keep nothing in it; not where somebody stands.
+            datadir=str(Path(tempfile.gettempdir()) / "forewarn-faust"),
             web_enabled=False,
             autodiscover=False,
             topic_allow_declare=False,
