@@ -7,13 +7,15 @@ its story; with noise instants may differ by `--tolerance` seconds and every mis
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from benchmarks.report import Report, options
+from benchmarks.why_missed import tracks, why
 from benchmarks.worlds import RULES, copy_pack, in_memory, program_of, scratch, truth, write_world
+from simulators.scenario import Item
 from simulators.truth import Report as Scored
 from simulators.truth import Score, compare
 
@@ -47,15 +49,43 @@ def score(
     with scratch("truth") as folder:
         world = write_world(kind, folder / "world", **sizes)
         program = program_of(copy_pack(RULES / pack, folder / pack, folder / "world"))
-        items = [(item.feed, item.value) for item in world.items()]
-        run = in_memory(program, items, world.end_ms - 1)
+        items = list(world.items())
+        sent = [(item.feed, item.value) for item in items]
+        run = in_memory(program, sent, world.end_ms - 1)
         plain = [msgspec.to_builtins(change) for change in run.changes]
-        scored = compare(truth(folder / "world"), plain, tolerance_ms)
-    return (
-        scored,
-        len(items),
-        {"rejected": Counter(r.reason for r in run.rejected), "troubles": run.troubles},
-    )
+        stories = truth(folder / "world")
+        scored = compare(stories, plain, tolerance_ms)
+        causes = noisy(scored, stories, items) if kind == "fleet" and tolerance_ms else {}
+    extra = {
+        "rejected": Counter(one.reason for one in run.rejected),
+        "troubles": run.troubles,
+        "causes": causes,
+    }
+    return scored, len(items), extra
+
+
+def noisy(
+    scored: Scored, stories: Sequence[Mapping[str, Any]], items: Sequence[Item]
+) -> dict[str, list[list[Any]]]:
+    """For each rule, its misses and false alerts, and what noise did to the fixes."""
+    known = {(one["rule"], one["key"], one["begin_ms"]): one for one in stories}
+    wrong = {
+        rule: [
+            *(("missed", row) for row in one.missed),
+            *(("false", row) for row in one.spurious),
+        ]
+        for rule, one in scored.scores.items()
+    }
+    fixes = tracks(items, {row["key"] for rows in wrong.values() for _, row in rows})
+    found: dict[str, list[list[Any]]] = {}
+    for rule, rows in wrong.items():
+        for what, row in rows:
+            story = known.get((rule, row["key"], row.get("begin_ms")))
+            place = None if story is None or story["place"] is None else tuple(story["place"])
+            limit_ms = 0 if story is None else int(story["also"]["limit_s"] * 1000)
+            figures = why(row, place, fixes.get(row["key"], []), limit_ms)
+            found.setdefault(rule, []).append([what, row["story"], row["key"], *figures])
+    return found
 
 
 def tell(
@@ -99,6 +129,12 @@ def tell(
                 f"{rule}: instants, levels and ends as told", not one.wrong, len(one.wrong)
             )
         _reasons(report, one)
+        if causes := extra["causes"].get(rule):
+            report.say(f"{rule}: each miss and false alert, with what noise did to the fixes")
+            report.table(
+                ["what", "plot", "vehicle", "fixes span, min", "beyond 150 m of the first",
+                 "first is off, m", "longest silence, s", "cause"], causes,
+            )  # fmt: skip
     if clean:
         report.claim(
             "no rule was quarantined or throttled", not extra["troubles"], len(extra["troubles"])
