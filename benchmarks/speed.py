@@ -21,6 +21,7 @@ from benchmarks import dwell_job
 from benchmarks.report import ROOT, Report, options
 from benchmarks.rounds import Rounds, as_text, figures, median_interval, one, run_rounds
 from benchmarks.worlds import program_of, scratch, settings
+from engine.edge.collector import calm_collector
 from engine.pipeline import Engine
 from engine.ports import Record, SourceId
 
@@ -220,6 +221,7 @@ def compiled(records: Sequence[bytes], folder: Path, rules: int) -> dict[str, An
     space.announce(source)
     given = [Record(number, value) for number, value in enumerate(records)]
     changes = []
+    calm_collector()  # as the daemon and the workers do
     with Watch(len(records)) as watch:
         for start in range(0, len(given), BATCH):
             space.ingest("gps", source, given[start : start + BATCH])

@@ -100,10 +100,10 @@ def _marks(times: list[int], mark: int, lateness_ms: int) -> list[int] | None:
     """What the watermark was before each event, and after the last; None if one is behind it."""
     newest = mark + lateness_ms
     if times[0] >= newest and all(map(le, times, times[1:])):
-        reached = [newest, *times]
-    else:
-        reached = list(accumulate(times, max, initial=newest))
-    marks = [at_ms - lateness_ms for at_ms in reached] if lateness_ms else reached
+        marks = [newest, *times]
+        return [at_ms - lateness_ms for at_ms in marks] if lateness_ms else marks
+    marks = list(accumulate(times, max, initial=newest))
+    marks = [at_ms - lateness_ms for at_ms in marks] if lateness_ms else marks
     return marks if all(map(ge, times, marks)) else None
 
 

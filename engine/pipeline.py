@@ -37,9 +37,22 @@ class Space:
     """
 
     def __init__(
-        self, program: SpaceProgram, owns: Callable[[str], bool] = lambda _key: True
+        self,
+        program: SpaceProgram,
+        owns: Callable[[str], bool] = lambda _key: True,
+        *,
+        saves: bool = True,
     ) -> None:
+        """Make an empty partition.
+
+        Args:
+            program: The key space's rules and feeds.
+            owns: Whether a key belongs to this partition.
+            saves: Whether outcomes tell what to save; a replay that nobody resumes need not.
+
+        """
         self.program = program
+        self.saves = saves
         self.progress = Progress()
         self.buffer = ReorderBuffer(msgspec.json.encode)
         self.timers: list[tuple[int, int, str]] = []
@@ -185,22 +198,25 @@ class Space:
 
     def _run(self, released: list[Entry]) -> None:
         """Hand events to the rules in order, and between them the timers that come first."""
-        timers, by_feed, cleaning, timeless = (
-            self.timers, self.handlers.rows, self.cleaning, self.program.timeless,
-        )  # fmt: skip
+        timers, by_feed, failed = self.timers, self.handlers.rows, self.handlers.failed
+        checked = bool(self.cleaning or self.program.timeless)
         for at_ms, feed, key, rank, _log, _offset, _before, hits, event in released:
             if timers and timers[0][0] < at_ms:
                 self._fire(at_ms)
-            if timeless and self._repeated(feed, key, rank, at_ms):
-                continue
-            if cleaning and feed in cleaning and not self._clean(feed, key, event, at_ms):
+            if checked and not self._sound(feed, key, rank, event, at_ms):
                 continue
             handlers = by_feed[feed]
             for number in hits:
                 try:
                     handlers[number](key, event, at_ms)
                 except Exception as error:  # noqa: BLE001 - one rule never stops the others
-                    self.handlers.failed(number, error, at_ms)
+                    failed(number, error, at_ms)
+
+    def _sound(self, feed: int, key: str, rank: str, event: Any, at_ms: int) -> bool:
+        """Whether an event is no repeat and its position is believed."""
+        if self._repeated(feed, key, rank, at_ms):
+            return False
+        return feed not in self.cleaning or self._clean(feed, key, event, at_ms)
 
     def _fire(self, before_ms: int) -> None:
         """Call the timers of all instants before `before_ms`, in order."""
@@ -217,6 +233,22 @@ class Space:
     def _finish(self, watermark: int, released: int) -> Outcome:
         """Collect what must be saved beside what must leave."""
         outcome, self.outcome = self.outcome, Outcome()
+        if self.seen:
+            oldest = watermark - self._memory
+            self.seen = {one: at for one, at in self.seen.items() if at >= oldest}
+        if self.saves:
+            self._save(outcome, released)
+            outcome.meta = saved.record(self, watermark)
+        for dirty in self.dirty:
+            dirty.clear()
+        outcome.watermark_ms = watermark
+        for change in outcome.changes:
+            name = (f"alerts-{change.transition}", change.rule)
+            outcome.counts[name] = outcome.counts.get(name, 0) + 1
+        return outcome
+
+    def _save(self, outcome: Outcome, released: int) -> None:
+        """Collect the state rows that changed and how far each log was read."""
         for place in self.logs.values():
             place.settle(self.buffer, released)
             outcome.positions[place.name] = place.position
@@ -226,18 +258,8 @@ class Space:
                 kept = save(key)
                 value = None if kept is None else pack_row(stamp, kept)
                 outcome.writes.append(Write(rule.spec.id, key, value))
-            dirty.clear()
         for cleaning in self.cleaning.values():
             outcome.writes += cleaning.writes()
-        horizon = watermark
-        if self.seen:
-            self.seen = {one: at for one, at in self.seen.items() if at >= horizon - self._memory}
-        outcome.meta = saved.record(self, watermark)
-        outcome.watermark_ms = watermark
-        for change in outcome.changes:
-            name = (f"alerts-{change.transition}", change.rule)
-            outcome.counts[name] = outcome.counts.get(name, 0) + 1
-        return outcome
 
     # --- saved state ----------------------------------------------------------------------
 
@@ -327,6 +349,6 @@ class Space:
 class Engine:
     """All key spaces of a program in one partition: for tests, replay and the embedded daemon."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, saves: bool = True) -> None:
         self.program = program
-        self.spaces = {name: Space(space) for name, space in program.spaces.items()}
+        self.spaces = {name: Space(space, saves=saves) for name, space in program.spaces.items()}

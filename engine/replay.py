@@ -57,7 +57,7 @@ class Replay:
         self.rejected: list[Rejected] = []
         self._program = program
         self._zone = ZoneInfo(zone)
-        self._spaces = Engine(program).spaces
+        self._spaces = Engine(program, saves=False).spaces
         self._refused: set[tuple[SourceId, int]] = set()
         self._times = {
             name: FeedDecoder(program.feeds[name].spec, ())

@@ -17,6 +17,9 @@ from engine.alerts.lifecycle import Episode, Judge, Life, Phase
 from engine.operators.base import Event, EventCodec, Host
 from engine.ruleset.spec import DwellSpec
 
+Glance = Callable[[Event, Any], tuple[float | None, float | None] | None]
+"""One look at an event: None if it shows that the key does not stay, else its position."""
+
 Fix = list[Any]
 """Event time (ms), longitude, latitude (WGS-84 degrees), and until when that position repeated."""
 
@@ -102,9 +105,7 @@ class DwellLogic:
         self,
         spec: DwellSpec,
         place: Place,
-        where: Mapping[str, Callable[[Event], tuple[float | None, float | None]]],
-        speed: Callable[[Event], float | None] | None,
-        stays: Callable[[Event, Any], Any] | None,
+        glances: Mapping[str, Glance],
         extras: Callable[[str, Event, int], Any] | None,
         judge: Judge,
         host: Host,
@@ -112,10 +113,7 @@ class DwellLogic:
     ) -> None:
         self.spec = spec
         self.place = place
-        self.where = where
-        self.speed = speed
-        self.limit = (spec.slower_than_mps or 0.0) / spec.speed_scale
-        self.stays = stays
+        self.glances = glances
         self.extras = extras
         self.life = Life(judge, host, codec)
         self.host = host
@@ -124,8 +122,7 @@ class DwellLogic:
 
     def handler(self, feed: str) -> Callable[[str, Event, int], None]:
         """Take one fix; the common case, a key that drives, touches no state."""
-        where, speed, stays, extras = self.where[feed], self.speed, self.stays, self.extras
-        limit = self.limit
+        glance, extras = self.glances[feed], self.extras
         keys, opened, far = self.keys, self.life.open, self.place.far
         circle = far if self.place.in_zone is None else None
         silent = self.spec.silent_ms
@@ -135,17 +132,14 @@ class DwellLogic:
 
         def on_event(key: str, event: Event, at_ms: int) -> None:
             stay = keys.get(key)
-            pace = None if speed is None else speed(event)
-            if (pace is not None and pace >= limit) or (
-                stays is not None
-                and stays(event, None if extras is None else extras(key, event, at_ms)) is not True
-            ):
+            seen = glance(event, None if extras is None else extras(key, event, at_ms))
+            if seen is None:
                 if stay is not None:
                     self._leave(key, at_ms, event)
                 if listens and key in opened:
                     self.life.event(key, event, at_ms)
                 return
-            lon, lat = where(event)
+            lon, lat = seen
             if lon is None or lat is None:
                 return
             if stay is None:

@@ -1,8 +1,8 @@
 """How each operator is made for a rule: compiled once, ready for one partition after another."""
 
+import ast
 from collections.abc import Callable, Mapping
-from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from engine.alerts.context import Names
 from engine.alerts.judge import RuleJudge, Words
@@ -11,9 +11,10 @@ from engine.feeds.spec import FeedSpec
 from engine.geo.distance import make_far
 from engine.operators.base import EventCodec, Host, Logic
 from engine.operators.deadline import DeadlineLogic, NeedTest, Parts
-from engine.operators.dwell import DwellLogic, Place
+from engine.operators.dwell import DwellLogic, Glance, Place
 from engine.operators.match import MatchLogic
 from engine.ruleset.expr import Typed
+from engine.ruleset.expr.compile import function as build
 from engine.ruleset.spec import (
     DeadlineSpec,
     DwellSpec,
@@ -52,16 +53,13 @@ def maker(
         )
     if isinstance(when, DwellSpec):
         place = _place(when, project)
-        where = {feed: _where(project.feeds[feed]) for feed in rule.feeds}
-        speed = None if when.slower_than_mps is None else attrgetter(when.speed_field)
         stays = None if when.only_while is None else function(when.only_while)
         asks = when.only_while is not None and _asks_more(when.only_while, rule, project)
+        glances = {feed: _glance(when, project.feeds[feed], stays) for feed in rule.feeds}
         return lambda host, emit, overflow, _owns: DwellLogic(
             when,
             place,
-            where,
-            speed,
-            stays,
+            glances,
             names if asks else None,
             RuleJudge(words, emit, overflow),
             host,
@@ -150,9 +148,36 @@ def _place(when: DwellSpec, project: Project) -> Place:
     return Place(far, zone_at, lambda zone, lon, lat: layer.zone(zone).contains(lon, lat))
 
 
-def _where(spec: FeedSpec) -> Callable[[Any], tuple[float | None, float | None]]:
-    """How to get longitude and latitude of an event."""
+def _glance(when: DwellSpec, spec: FeedSpec, stays: Function | None) -> Glance:
+    """One function that looks at a fix: too fast, `while` not true, or where it is.
+
+    It is the first thing that happens to every fix of the feed, so it is generated with its
+    fields written out, and asks the cheapest question first.
+    """
     if spec.position is None:
         message = f"feed '{spec.name}' has no position"
         raise ValueError(message)
-    return attrgetter(spec.position.lon, spec.position.lat)
+    event = ast.Name("e", ast.Load())
+    body: list[ast.stmt] = []
+    helpers: dict[str, object] = {}
+    away = ast.Return(ast.Constant(None))
+    if when.slower_than_mps is not None:
+        speed = ast.Name("speed", ast.Load())
+        read = ast.Attribute(event, when.speed_field, ast.Load())
+        limit = ast.Constant(when.slower_than_mps / when.speed_scale)
+        known = ast.Compare(speed, [ast.IsNot()], [ast.Constant(None)])
+        fast = ast.Compare(speed, [ast.GtE()], [limit])
+        body += [
+            ast.Assign([ast.Name("speed", ast.Store())], read),
+            ast.If(ast.BoolOp(ast.And(), [known, fast]), [away], []),
+        ]
+    if stays is not None:
+        helpers["stays"] = stays
+        asked = ast.Call(ast.Name("stays", ast.Load()), [event, ast.Name("x", ast.Load())], [])
+        untrue = ast.Compare(asked, [ast.IsNot()], [ast.Constant(value=True)])
+        body.append(ast.If(untrue, [away], []))
+    axes = [
+        ast.Attribute(event, name, ast.Load()) for name in (spec.position.lon, spec.position.lat)
+    ]
+    body.append(ast.Return(ast.Tuple(list(axes), ast.Load())))
+    return cast("Glance", build("glance", ("e", "x"), body, helpers))

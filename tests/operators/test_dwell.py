@@ -26,10 +26,8 @@ def stage(words: oracle.Words) -> Stage:
     )
 
     def make(judge, host, codec):
-        where = {"gps": lambda e: (e["x"], 0.0)}
-        return DwellLogic(
-            spec, place(), where, None, lambda e, _x: not e["fast"], None, judge, host, codec
-        )
+        glances = {"gps": lambda e, _x: None if e["fast"] else (e["x"], 0.0)}
+        return DwellLogic(spec, place(), glances, None, judge, host, codec)
 
     return Stage(make)
 
