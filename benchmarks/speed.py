@@ -221,8 +221,7 @@ def compiled(records: Sequence[bytes], folder: Path, rules: int) -> dict[str, An
     space.announce(source)
     given = [Record(number, value) for number, value in enumerate(records)]
     changes = []
-    calm_collector()  # as the daemon and the workers do
-    with Watch(len(records)) as watch:
+    with calm_collector(), Watch(len(records)) as watch:  # as the daemon and the workers do
         for start in range(0, len(given), BATCH):
             space.ingest("gps", source, given[start : start + BATCH])
             changes += space.advance().changes

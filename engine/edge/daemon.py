@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from engine.edge.collector import calm_collector
 from engine.edge.embedded import Embedded, Work
 from engine.edge.health import Health
 from engine.edge.metrics import Metrics
@@ -130,7 +131,8 @@ async def _run(
             watching = asyncio.create_task(watch.run(), name="watch")
             with _signals(daemon.stop):
                 try:
-                    return await daemon.run(once=once, drain_s=values.outbox.drain_s)
+                    with calm_collector():
+                        return await daemon.run(once=once, drain_s=values.outbox.drain_s)
                 finally:
                     watching.cancel()
                     await asyncio.gather(watching, return_exceptions=True)

@@ -11,6 +11,7 @@ import faust
 import structlog
 from mode import Service
 
+from engine.edge.collector import calm_collector
 from engine.edge.streaming.hub import Hub
 from engine.edge.streaming.kit import CoreMaker, Kit, Silent, Watcher
 from engine.edge.streaming.link import Link, wait_for_broker
@@ -76,7 +77,8 @@ def run_worker(
         if layout is not None:
             kit = Kit(link, program, layout, make_core, watcher or Silent(), time.monotonic, lang)
             app = StreamApp(link, Hub(kit, end.now), layout.subscribed)
-            _execute(app, neighbour, end)
+            with calm_collector():
+                _execute(app, neighbour, end)
     finally:
         if not loop.is_closed():
             if neighbour is not None:
