@@ -178,7 +178,7 @@ def disturbed(folder: Path, kills: int, asked: Any) -> tuple[Inbox, dict[str, li
             process.kill()
             process.communicate()
             tally.kills += 1
-            look(place, inbox.ids[before:], starts, ends, tally)
+            look(place, inbox.settled()[before:], starts, ends, tally)
         inbox.delay_s = 0.0
         finish(start(place))
         return inbox, kept(place), tally

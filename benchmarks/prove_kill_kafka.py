@@ -204,7 +204,7 @@ async def _disturb(stage: Stage, inbox: Inbox, asked: Any, tally: Tally) -> None
         age_s = time.monotonic() - born[name]
         flying = due = 0
         if name == DISPATCHER:
-            flying, due = _open(stage, inbox.ids[handed[DISPATCHER] :])
+            flying, due = _open(stage, inbox.settled()[handed[DISPATCHER] :])
             tally.flying += flying
             handed[DISPATCHER] = len(inbox.ids)
         stage.start(name, "dispatcher" if name == DISPATCHER else "worker")

@@ -34,6 +34,14 @@ class Inbox:
         with self._lock:
             return [name for name, _ in self.raw]
 
+    def settled(self, quiet_s: float = 0.1) -> list[str]:
+        """Delivery ids once nothing more comes from a dead sender's open connections."""
+        known = -1
+        while known != len(self.raw):
+            known = len(self.raw)
+            time.sleep(quiet_s)
+        return self.ids
+
     def facts(self) -> set[tuple[Any, ...]]:
         """Distinct (rule, key, transition, event time)."""
         with self._lock:
