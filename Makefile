@@ -69,7 +69,7 @@ wheel: .venv/ready ## build the wheel
 .PHONY: constraints
 constraints: ## resolve the pins anew (needs uv)
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate --quiet -o constraints.txt
+	  --no-header --no-annotate --quiet -o constraints.txt
 
 # Proofs: each writes docs/proofs/<name>.md. PROVE_ARGS=--reduced is the small form, which writes nothing.
 PROVE := $(PY) -m benchmarks.
