@@ -3,10 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.alerts.budget import HOUR_MS
 from engine.alerts.context import Names
 from engine.alerts.judge import Words
 from engine.operators.base import Logic
+from engine.ports import Trouble
 from engine.ruleset.compile import SpaceProgram
+from engine.ruleset.spec import RuleSpec
 from engine.state.quarantine import Quarantine
 
 Handler = Callable[..., None]
@@ -19,9 +22,14 @@ class Handlers:
     """
 
     def __init__(
-        self, program: SpaceProgram, logics: Sequence[Logic], quarantine: Quarantine
+        self,
+        program: SpaceProgram,
+        logics: Sequence[Logic],
+        quarantine: Quarantine,
+        tell: Callable[[Trouble], None],
     ) -> None:
         self.program = program
+        self.tell = tell
         self.logics = logics
         self.quarantine = quarantine
         self.off: set[int] = set()
@@ -31,7 +39,7 @@ class Handlers:
         pairs = list(zip(self.logics, self.program.rules, strict=True))
         time_of = self.program.programs[feed].decoder.time_of
         events = [
-            _handler(logic.handler(feed), rule.conditions[feed], rule.words)
+            _handler(self._bounded(logic, rule.spec, feed), rule.conditions[feed], rule.words)
             if feed in rule.spec.feeds
             else _nothing
             for logic, rule in pairs
@@ -43,6 +51,26 @@ class Handlers:
             for logic, rule in pairs
         ]
         return events + late
+
+    def _bounded(self, logic: Logic, spec: RuleSpec, feed: str) -> Handler:
+        """The operator's handler; with a budget of keys it takes no new key when that is used up.
+
+        Keys that have state go on. It is told once an hour of event time.
+        """
+        take, most, keys = logic.handler(feed), spec.limits.keys, logic.keys
+        if not most:
+            return take
+        told = -1
+
+        def handle(key: str, event: Any, at_ms: int) -> None:
+            nonlocal told
+            if len(keys) < most or key in keys:
+                take(key, event, at_ms)
+            elif at_ms // HOUR_MS != told:
+                told = at_ms // HOUR_MS
+                self.tell(Trouble("too-many-keys", spec.id, str(most), at_ms))
+
+        return handle
 
     def revisers(self, feed: str, hits: tuple[int, ...], behind_ms: int) -> tuple[int, ...]:
         """Of the rules that want an event this late, those that can and will still count it."""

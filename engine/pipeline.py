@@ -77,7 +77,7 @@ class Space:
         self.intakes = {
             feed: make_intake(program, number) for number, feed in enumerate(program.feeds)
         }
-        self.handlers = Handlers(program, self.logics, self.quarantine)
+        self.handlers = Handlers(program, self.logics, self.quarantine, self._trouble)
         self.begun = False
 
     # --- taking in ------------------------------------------------------------------------

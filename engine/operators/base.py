@@ -34,10 +34,11 @@ class Logic(Protocol):
 
     The pipeline calls `on_event` in the total order of events, and `on_timer` at the instants
     asked for; a timer may be stale and must check its state. `save` answers None for a key that
-    needs no memory: it is then forgotten.
+    needs no memory: it is then forgotten. `keys` holds what is remembered of each key.
     """
 
     life: Life
+    keys: dict[str, Any]
 
     def handler(self, feed: str) -> Callable[[str, Event, int], None]:
         """The function that takes this feed's events: key, event, event time in ms."""

@@ -117,6 +117,18 @@ def test_an_alert_budget_quiets_the_rule_and_tells() -> None:
     assert [trouble.kind for trouble in outcome.troubles] == ["too-many-alerts"]
 
 
+def test_a_key_budget_takes_no_new_keys_and_tells() -> None:
+    tight = ONLY_STAYS["small/stays.yaml"] + "limits: {keys: 2}\n"
+    space = space_of(ONLY_STAYS | {"small/stays.yaml": tight})
+    lines = [fix(minute, car, 0, 0) for minute in range(15) for car in "abcde"]
+    space.ingest("gps", GPS, records(lines))
+    outcome = space.advance(T0 + 16 * MIN)
+    assert sorted(change.key for change in outcome.changes) == ["a", "b"]
+    assert [(trouble.kind, trouble.detail) for trouble in outcome.troubles] == [
+        ("too-many-keys", "2")
+    ]
+
+
 def test_a_repeated_id_without_time_is_one_event() -> None:
     space = space_of(FILES)
     _, _, paid = payment(1, "a", 60)
