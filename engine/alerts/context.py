@@ -1,6 +1,6 @@
 """The names a rule may use besides the event's own fields, worked out when they are asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from engine.alerts.lifecycle import Episode
@@ -11,7 +11,7 @@ from engine.state.tables import Table
 REGIONS = "regions"
 """The layer in which `region` is looked up for every rule."""
 
-Getter = Callable[[Any], Any]
+_BY_RANK = tuple(Severity)
 
 
 class Surroundings:
@@ -140,4 +140,4 @@ class Names(dict[str, Any]):
 
 def severity_of(rank: int) -> Severity:
     """The severity of a rank, 1 blue to 4 red."""
-    return list(Severity)[rank - 1]
+    return _BY_RANK[rank - 1]

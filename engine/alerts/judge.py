@@ -43,6 +43,9 @@ class Words:
     describe: Describe = dict
 
 
+_JUDGED = frozenset({Transition.FIRED, Transition.RAISED})
+
+
 class RuleJudge:
     """Judges the episodes of one rule in one partition (see `lifecycle.Judge`)."""
 
@@ -125,7 +128,7 @@ class RuleJudge:
         known = event if event is not None else episode.event
         names = self.names(key, known, at_ms, episode)
         where = names["anchor"] or names["position"]
-        whole = episode_id(spec.id, key, episode.since, episode.part)
+        whole = episode.id = episode.id or episode_id(spec.id, key, episode.since, episode.part)
         values = _Sight(known, names)
         return Change(
             delivery_id=delivery_id(whole, transition, episode.ordinal),
@@ -146,7 +149,7 @@ class RuleJudge:
             lon=None if where is None else where[0],
             lat=None if where is None else where[1],
             held_ms=at_ms - episode.since,
-            evidence=self._evidence(known, names, episode),
+            evidence=self._evidence(known, names, episode, transition in _JUDGED),
             basis=[_basis(ground) for ground in spec.basis],
             playbook=spec.playbook,
             dispatch=spec.dispatch,
@@ -154,8 +157,11 @@ class RuleJudge:
             pack=spec.pack,
         )
 
-    def _evidence(self, event: Any, names: Names, episode: Episode) -> dict[str, Any]:
-        """The values, the event and the look-ups that made the rule say this."""
+    def _evidence(self, event: Any, names: Names, episode: Episode, judged: bool) -> dict[str, Any]:
+        """The event and the look-ups behind a transition, and what each condition answered.
+
+        The answers belong to what fires or climbs; an end is not brought about by them.
+        """
         words = self.words
         facts = {
             name: value for name, value in episode.facts.items() if name not in {"start", "feed"}
@@ -165,6 +171,7 @@ class RuleJudge:
             evidence["events"] = [
                 {"feed": episode.facts.get("feed", ""), "fields": words.describe(event)}
             ]
+        if event is not None and judged:
             parts = {text: value for trace in words.traces for text, value in trace(event, names)}
             evidence["values"] = [
                 {"text": text, "value": _plain(value)} for text, value in parts.items()

@@ -31,6 +31,7 @@ class Episode:
     """One run of an alert about one key (and one cycle of it).
 
     Attributes:
+        id: Its identity, once it was asked for.
         part: Which cycle of the key; empty where there is only one.
         since: Start of the episode, frozen; part of its identity.
         hold_from: When the condition began to hold; `for` counts from here.
@@ -53,6 +54,7 @@ class Episode:
         "facts",
         "floor",
         "hold_from",
+        "id",
         "ordinal",
         "part",
         "phase",
@@ -63,6 +65,7 @@ class Episode:
     )
 
     def __init__(self, part: str, since: int, hold_from: int, floor: int) -> None:
+        self.id = ""
         self.part = part
         self.since = since
         self.hold_from = hold_from
