@@ -22,6 +22,7 @@ class Intake(NamedTuple):
 
     Attributes:
         number: The feed's place in the order of the key space's feeds.
+        ahead_ms: How far an event may lie after its arrival.
         asked: Whether `check` must be asked about every event.
         settle_first: Admission asks for the position, so it is converted before.
 
@@ -29,6 +30,7 @@ class Intake(NamedTuple):
 
     number: int
     lateness_ms: int
+    ahead_ms: int
     bulk: Callable[[Sequence[bytes]], list[Any] | None] | None
     time_of: Callable[[Any], int]
     check: Check
@@ -69,8 +71,9 @@ def take_lot(
     if events is None:
         return None
     times = list(map(intake.time_of, events))
-    asked = intake.asked or arrivals.count(None) < len(arrivals)
-    if asked and any(map(intake.check, events, times, arrivals)):
+    if (intake.asked or not _timely(times, arrivals, intake.ahead_ms)) and any(
+        map(intake.check, events, times, arrivals)
+    ):
         return None
     marks = _marks(times, mark, intake.lateness_ms)
     if marks is None or min(times) < passed:
@@ -96,6 +99,14 @@ def take_lot(
     return marks[-1]
 
 
+def _timely(times: list[int], arrivals: Sequence[int | None], ahead_ms: int) -> bool:
+    """Whether all arrivals are known, or none, and surely no event is too far ahead of its own."""
+    unknown = arrivals.count(None)
+    if unknown:
+        return unknown == len(arrivals)
+    return max(times) <= min(arrivals) + ahead_ms  # type: ignore[type-var,operator]
+
+
 def _marks(times: list[int], mark: int, lateness_ms: int) -> list[int] | None:
     """What the watermark was before each event, and after the last; None if one is behind it."""
     newest = mark + lateness_ms
@@ -114,6 +125,7 @@ def make_intake(program: SpaceProgram, number: int) -> Intake:
     return Intake(
         number,
         spec.lateness_ms,
+        spec.ahead_ms,
         decoder.bulk,
         decoder.time_of,
         decoder.check,
