@@ -43,7 +43,7 @@ class Link:
     partitions: int = 3
     replication: int = 1
     instance: str = ""
-    batch: int = 5_000
+    batch: int = 10_000
     session_s: float = 10.0
     heartbeat_s: float = 3.0
     save_every_s: float = 1.0
