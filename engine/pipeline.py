@@ -28,9 +28,6 @@ from engine.state.log import Log
 from engine.state.quarantine import Quarantine
 from engine.state.watermark import NEVER, Progress
 
-PASS = 4 * LOT
-"""So many records are worked on before the next are decoded."""
-
 
 class Space:
     """One partition of one key space: what was read, what waits, what the rules remember.
@@ -82,7 +79,6 @@ class Space:
         }
         self.handlers = Handlers(program, self.logics, self.quarantine, self._trouble)
         self.begun = False
-        self.released = 0
 
     # --- taking in ------------------------------------------------------------------------
 
@@ -91,18 +87,9 @@ class Space:
         self.progress.announce(source)
 
     def ingest(self, log: str, source: SourceId, records: Sequence[Record]) -> None:
-        """Decode records and put those that a rule wants into the reorder buffer.
-
-        A long batch is worked on in passes while its events are still in the processor's cache;
-        what comes of them leaves with the next `advance`, as if it had happened then.
-        """
-        for start in range(0, len(records), PASS):
-            if start and self.begun:
-                self._work(self.progress.settle())
-            self._take(log, source, records[start : start + PASS])
-
-    def _take(self, log: str, source: SourceId, records: Sequence[Record]) -> None:
-        """Take in the records of one pass."""
+        """Decode records and put those that a rule wants into the reorder buffer."""
+        if not records:
+            return
         place, intake = self.log(log), self.intakes[source.feed]
         mark, passed, events = place.mark, self.progress.watermark, 0
         for start in range(0, len(records), LOT):
@@ -201,18 +188,13 @@ class Space:
         watermark = self.progress.settle()
         if until_ms is not None:
             watermark = self.progress.watermark = max(watermark, until_ms + 1)
-        self._work(watermark)
-        return self._finish(watermark)
-
-    def _work(self, watermark: int) -> None:
-        """Release what the watermark passed, and run the rules and their timers."""
         duplicates = self.buffer.duplicates
         released = self.buffer.release(watermark)
-        self.released += len(released)
         self._run(released)
         self._fire(watermark)
         if self.buffer.duplicates > duplicates:
             self._count("duplicates", self.program.name, self.buffer.duplicates - duplicates)
+        return self._finish(watermark, len(released))
 
     def _run(self, released: list[Entry]) -> None:
         """Hand events to the rules in order, and between them the timers that come first."""
@@ -248,16 +230,15 @@ class Space:
             except Exception as error:  # noqa: BLE001 - one rule never stops the others
                 self.handlers.failed(number, error, at_ms)
 
-    def _finish(self, watermark: int) -> Outcome:
+    def _finish(self, watermark: int, released: int) -> Outcome:
         """Collect what must be saved beside what must leave."""
         outcome, self.outcome = self.outcome, Outcome()
         if self.seen:
             oldest = watermark - self._memory
             self.seen = {one: at for one, at in self.seen.items() if at >= oldest}
         if self.saves:
-            self._save(outcome)
+            self._save(outcome, released)
             outcome.meta = saved.record(self, watermark)
-        self.released = 0
         for dirty in self.dirty:
             dirty.clear()
         outcome.watermark_ms = watermark
@@ -266,10 +247,10 @@ class Space:
             outcome.counts[name] = outcome.counts.get(name, 0) + 1
         return outcome
 
-    def _save(self, outcome: Outcome) -> None:
+    def _save(self, outcome: Outcome, released: int) -> None:
         """Collect the state rows that changed and how far each log was read."""
         for place in self.logs.values():
-            place.settle(self.buffer, self.released)
+            place.settle(self.buffer, released)
             outcome.positions[place.name] = place.position
         for rule, logic, dirty in zip(self.program.rules, self.logics, self.dirty, strict=True):
             stamp, save = rule.spec.hash, logic.save

@@ -57,23 +57,3 @@ def test_ordinary_records_take_the_short_way(spread, monkeypatch):
     waiting, mark, *_ = taken(given_, by_the_lot=True)
     assert len(waiting) > 100
     assert mark > T0
-
-
-def test_a_long_batch_is_worked_on_in_passes_and_says_the_same_as_short_ones():
-    rnd = random.Random(3)
-    given_ = records(rnd, 5000, spread=0.5, arrivals="none")
-    outcomes = []
-    for size in (5000, 100):
-        space = Space(program().spaces["car"])
-        space.announce(GPS)
-        space.idle(SourceId("paid"))
-        space.advance()
-        changes, rows = [], {}
-        for start in range(0, len(given_), size):
-            space.ingest("log", GPS, given_[start : start + size])
-            outcome = space.advance()
-            changes += outcome.changes
-            rows |= {(write.rule, write.key): write.value for write in outcome.writes}
-        outcomes.append((changes, {one: row for one, row in rows.items() if row is not None}))
-    assert len(outcomes[0][0]) > 20
-    assert outcomes[0] == outcomes[1]
