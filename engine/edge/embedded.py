@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from engine.edge import crashpoint
 from engine.edge.health import Health
 from engine.edge.lineup import Line, Lineup, TimeOf, lineup
 from engine.edge.metrics import Metrics
@@ -97,6 +98,8 @@ class Embedded:
 
         """
         recovery = await recover(self.store, self.work.spaces, self.work.rules, self.lang)
+        for core in self.work.spaces.values():
+            crashpoint.watch_timers(core)
         self._starts = dict(recovery.starts)
         self._newest = await self.store.reach()
         gc.collect()
@@ -163,6 +166,7 @@ class Embedded:
                     ticks = [tick for stream in line.source.ids for tick in quiet.ended(stream)]
                     await self._step(None, ticks)
                 else:
+                    crashpoint.passing("after-fetch")
                     quiet.heard(batch.source, self.clock())
                     await self._step(batch, [])
             if ticks := quiet.due(self.clock()):
@@ -174,6 +178,7 @@ class Embedded:
         """Compute one batch or some ticks, and hand the outcome to the writer."""
         begun = time.perf_counter()
         outcomes = self._compute(batch, ticks)
+        crashpoint.passing("after-core-step")
         spent = time.perf_counter() - begun
         await self._written()
         if not outcomes and not ticks:
@@ -203,6 +208,7 @@ class Embedded:
                 if records and records[-1].offset + 1 >= self._behind.get((name, batch.log), 0):
                     self._behind.pop((name, batch.log), None)
         waiting = {name for name, _ in self._behind}
+        crashpoint.passing("after-decode")
         return {
             (name, PARTITION): self.work.spaces[name].advance()
             for name in dict.fromkeys(touched)
@@ -242,6 +248,7 @@ class Embedded:
                 self.metrics.blocked(is_blocked=True)
                 log.warning("store-blocked", error=str(error), wait_s=wait_s)
                 await asyncio.sleep(wait_s)
+        crashpoint.passing("after-commit")
         if tries:
             self.health.unblocked()
             self.metrics.blocked(is_blocked=False)

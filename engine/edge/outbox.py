@@ -14,6 +14,7 @@ from contextlib import suppress
 import structlog
 
 from engine.dispatch.retry import Breaker, RetryPolicy
+from engine.edge import crashpoint
 from engine.edge.metrics import Metrics
 from engine.edge.store import Due, Store, Stored, may_pass
 from engine.errors import ForewarnError, Permanent, Retryable
@@ -82,6 +83,8 @@ class Sender:
         while len(flying) < width and not self._breaker.rest_s(time.monotonic()):
             if not self._ready:
                 due = await self._store.claim(self.sink.name, CLAIM)
+                if due:
+                    crashpoint.passing("outbox-claimed")
                 self._ready = [row for row in reversed(due) if row.id not in self._busy]
             if not self._ready or self._stopping:
                 return
@@ -111,7 +114,9 @@ class Sender:
         """Send one delivery and note how it went."""
         name, begun = self.sink.name, time.monotonic()
         try:
-            await self.sink.send(row.delivery_id, row.body, row.attempts + 1)
+            with crashpoint.in_flight("request-sent"):
+                await self.sink.send(row.delivery_id, row.body, row.attempts + 1)
+            crashpoint.passing("answer-read")
         except Permanent as refusal:
             self._breaker = self._breaker.answered()
             await self._give_up(row, refusal.reason, refusal.detail)
@@ -154,6 +159,7 @@ class Sender:
             detail=detail[:200],
         )  # fmt: skip
         await self._mark(lambda: self._store.give_up(row.id, reason, detail[:1000]))
+        crashpoint.passing("dead-letter-moved")
         self._metrics.delivered(self.sink.name, "dead", 0.0)
 
     async def _mark(self, write: Callable[[], Awaitable[None]]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from engine.edge import crashpoint
 from engine.edge.store import Place, Saved, Store
 from engine.errors import StateError
 from engine.ports import Core, Position, Trouble, Write
@@ -51,6 +52,7 @@ async def recover(
         StateError: an edited rule does not say what becomes of its state. Nothing was changed.
 
     """
+    crashpoint.passing("recovery-start")
     saved = await store.saved()
     every = [row for kept in saved.values() for row in kept.rows]
     plan = plan_state(rules, every)
@@ -69,6 +71,8 @@ async def recover(
             starts[name, log] = place.committed
             if place.committed < place.frontier:
                 frontiers[name, log] = place.frontier
+        crashpoint.passing("recovery-half")
+    crashpoint.passing("recovery-end")
     return Recovery(starts, frontiers)
 
 

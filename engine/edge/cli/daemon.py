@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from engine.edge import crashpoint
 from engine.edge.cli.exits import Misuse
 from engine.edge.cli.projects import find
 from engine.edge.cli.voice import Voice, speak_as, voice
@@ -27,6 +28,7 @@ def run_daemon(
     lang: str | None,
 ) -> int:
     """Run until stopped, or with `once` to the end; answers the exit code."""
+    _arm()
     if not target.exists():
         raise EnvironmentUnusable(voice().say("cli-no-path", path=target))
     if role is not None and role not in ROLES:
@@ -53,6 +55,15 @@ def settings_of(target: Path, *, broker: str | None = None, data: Path | None = 
     if data is not None:
         flags["data_folder"] = str(data.resolve())
     return read_settings(target, dict(os.environ), flags)
+
+
+def _arm() -> None:
+    """Heed the place at which a proof wants this process to end."""
+    try:
+        crashpoint.arm(os.environ)
+    except ValueError as unknown:
+        known = ", ".join(crashpoint.POINTS)
+        raise Misuse(voice().say("run-crashpoint", found=unknown, known=known)) from unknown
 
 
 def _on_kafka(configured: Configured, project: Project, role: str | None) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from engine.edge import crashpoint
 from engine.edge.store import apply, inbox, keep, outbox
 from engine.edge.store.apply import Place, Route, Stored, Tick
 from engine.edge.store.keep import Retention
@@ -130,6 +131,7 @@ class Store:
             apply.write_changes(link, changes, self._route, now_ms, stored)
             apply.write_troubles(link, troubles, now_ms)
             apply.write_positions(link, reader, 0, positions)
+            crashpoint.passing("before-commit")
             return stored
 
         return await self._tell(job)
@@ -289,6 +291,8 @@ class Store:
 
     async def _tell(self, job: Callable[[sqlite3.Connection], Stored]) -> Stored:
         stored = await self.run(job)
+        if stored.queued:
+            crashpoint.passing("committed-not-claimed")
         for listener in self._listeners:
             listener(stored)
         return stored

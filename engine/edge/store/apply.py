@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from engine.edge import crashpoint
 from engine.edge.store import outbox
 from engine.model.change import Change
 from engine.ports import Outcome, Position, Rejected, SourceId, Trouble, Write
@@ -80,6 +81,7 @@ def write_outcomes(
         write_dead(link, "rejected", outcome.rejected, now_ms, stored)
         write_dead(link, "late", outcome.late, now_ms, stored)
         write_troubles(link, outcome.troubles, now_ms)
+    crashpoint.passing("before-commit")
     return stored
 
 
@@ -143,6 +145,7 @@ def write_changes(
         for sink in route(change):
             outbox.put(link, change.delivery_id, change.episode_id, sink, now_ms)
             stored.queued[sink] += 1
+        crashpoint.passing("alert-row-inserted")
 
 
 def write_dead(

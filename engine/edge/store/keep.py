@@ -3,6 +3,8 @@
 import sqlite3
 from dataclasses import dataclass
 
+from engine.edge import crashpoint
+
 DAY_MS = 86_400_000
 
 
@@ -25,6 +27,7 @@ def trim(link: sqlite3.Connection, keep: Retention, now_ms: int) -> None:
         f"DELETE FROM troubles WHERE id <= ({newest} troubles) - ?",  # noqa: S608
         (keep.trouble_rows,),
     )
+    crashpoint.passing("retention-half")
     link.execute("DELETE FROM ticks WHERE written_ms < ?", (now_ms - keep.tick_days * DAY_MS,))
     link.execute(
         "DELETE FROM outbox WHERE phase = 'sent' AND done_ms < ?",

@@ -9,6 +9,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from engine.edge import crashpoint
 from engine.edge.streaming.link import Link
 from engine.ports import Write
 
@@ -35,6 +36,7 @@ async def read_back(link: Link, topic: str, partition: int) -> dict[bytes, bytes
         KafkaError: the log could not be read, or reading made no progress for a minute.
 
     """
+    crashpoint.passing("recovery-start")
     place = TopicPartition(topic, partition)
     reader = AIOKafkaConsumer(
         **link.client(),
@@ -60,6 +62,7 @@ async def read_back(link: Link, topic: str, partition: int) -> dict[bytes, bytes
                         kept.pop(record.key, None)
                     else:
                         kept[record.key] = record.value
+            crashpoint.passing("recovery-half")
             now = await reader.position(place)
             if now != position:
                 position, moved_at = now, loop.time()

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from engine.edge import crashpoint
 from engine.edge.store import Store
 from engine.edge.streaming.link import Link, wait_for_broker
 from engine.edge.streaming.names import Names
@@ -61,10 +62,12 @@ async def _dispatch(link: Link, store: Store) -> None:
         while True:
             polled = await reader.getmany(timeout_ms=POLL_MS, max_records=MOST)
             if polled:
+                crashpoint.passing("after-fetch")
                 changes, troubles = read_changes([one for some in polled.values() for one in some])
                 after = {place: some[-1].offset + 1 for place, some in polled.items()}
                 positions = {_log(place): Position(end, end, 0) for place, end in after.items()}
                 await store.accept(changes, positions, READER, troubles)
+                crashpoint.passing("after-commit")
                 with contextlib.suppress(CommitFailedError, IllegalStateError):
                     await reader.commit(after)
     finally:
@@ -96,6 +99,7 @@ class _FromStore(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Seek."""
+        crashpoint.passing("partitions-assigned")
         stored = await self._store.positions(READER)
         for place in assigned:
             known = stored.get(_log(place))

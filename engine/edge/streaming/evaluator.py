@@ -11,6 +11,7 @@ import msgspec
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from engine.edge import crashpoint
 from engine.edge.streaming.changelog import META, read_back, row_of
 from engine.edge.streaming.kit import Ends, Kit, unread
 from engine.edge.streaming.ledger import Ledger, Line, Parcel
@@ -53,6 +54,8 @@ class Evaluator:
         meta = kept.pop(META, None)
         core = self._kit.make_core(self._program, self._partition, self._space.partitions)
         positions = core.restore(meta, [row_of(key, value) for key, value in kept.items()])
+        crashpoint.passing("recovery-end")
+        crashpoint.watch_timers(core)
         for source in self._sources:
             core.announce(source)
         for place in self.inputs:
@@ -110,7 +113,9 @@ class Evaluator:
         now = self._kit.clock()
         await self._listen(ends, now)
         if self._fresh or self._ticks:
+            crashpoint.passing("after-decode")
             outcome = self._running.advance()
+            crashpoint.passing("after-core-step")
             self._meta = outcome.meta
             self._fresh = False
             if self._ticks or must_leave(outcome):

@@ -13,6 +13,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from engine.edge import crashpoint
 from engine.edge.streaming.evaluator import Evaluator
 from engine.edge.streaming.kit import Kit, Unit
 from engine.edge.streaming.pace import ahead, spread
@@ -72,7 +73,7 @@ class Hub:
         self._working, self._readable = False, set()
         await self._end_tasks()
         async with self._quiet_time():
-            pass
+            crashpoint.passing("partitions-revoked")
 
     async def assigned(self, places: set[TP], generation: int) -> None:
         """Open a unit for everything that is ours now.
@@ -85,6 +86,7 @@ class Hub:
         wanted = units_for(self._kit, places)
         follows = generation == self._generation + 1
         self._generation = generation
+        crashpoint.passing("partitions-assigned")
         async with self._quiet_time():
             before, kept = self._units, {name for name in self._open if name in wanted and follows}
             self._open, self._touched, self._held, self._readers = set(), set(), set(), {}
@@ -107,6 +109,8 @@ class Hub:
         """Give a poll's records to the units that read them; return when all have saved."""
         if not self._working:
             return
+        if records:
+            crashpoint.passing("after-fetch")
         for place, some in records.items():
             for unit in self._readers.get(place, ()):
                 if unit.name in self._open:

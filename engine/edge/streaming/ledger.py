@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
+from engine.edge import crashpoint
 from engine.edge.streaming.link import Link
 
 BATCH_BYTES = 512 * 1024
@@ -75,14 +76,19 @@ class Ledger:
         waiting: list[asyncio.Future[object]] = []
         try:
             for parcel in parcels:
+                if waiting:
+                    crashpoint.passing("effect-sent")
                 waiting += await _send(producer, parcel)
+            crashpoint.passing("state-sent")
             for answer in asyncio.as_completed(waiting):
                 await answer
         except BaseException:
             for future in waiting:
                 future.cancel()
             raise
+        crashpoint.passing("before-commit")
         await producer.commit_transaction()
+        crashpoint.passing("after-commit")
 
     async def close(self) -> None:
         """Stop; an open transaction is left to be ended by the next writer. Safe to call twice."""

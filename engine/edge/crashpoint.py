@@ -1,0 +1,105 @@
+"""Named places at which a proof can end the process: `FOREWARN_CRASHPOINT=before-commit:3`.
+
+The process ends by SIGKILL, as by `kill -9` or a power cut, when it comes to that place for the
+third time. Unset, a place costs one look into an empty table, and none of them lies on the way of
+a single record: they are met once a batch, a request or a timer.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+VARIABLE = "FOREWARN_CRASHPOINT"
+IN_FLIGHT_S = 0.05
+"""A request that has had no answer for this long has left us."""
+
+POINTS: Mapping[str, str] = {
+    "after-fetch": "records are in hand, none is decoded",
+    "after-decode": "records are decoded and wait for their turn, no rule has seen them",
+    "timer-due": "event time has passed a timer, which has not fired",
+    "timer-fired": "a timer has fired, nothing of it is stored",
+    "after-core-step": "the rules have run, nothing of it is stored",
+    "effect-sent": "alerts are sent to Kafka in an open transaction, not acknowledged",
+    "state-sent": "state is written to its changelog too, not acknowledged",
+    "before-commit": "everything is written (on Kafka: acknowledged), not committed",
+    "after-commit": "the batch is committed, the process has not gone on from it",
+    "alert-row-inserted": "a transition is in the store's open transaction",
+    "committed-not-claimed": "outbox rows are on disk, no sender knows of them",
+    "outbox-claimed": "a sender has taken rows, nothing is sent",
+    "request-sent": "a delivery is on its way, the peer has not answered",
+    "answer-read": "the peer has taken a delivery, which is not marked",
+    "dead-letter-moved": "a refused delivery is in the dead letter, the sender has not gone on",
+    "retention-half": "the first old rows are deleted in the open transaction, others are not",
+    "recovery-start": "saved state is about to be read",
+    "recovery-half": "part of the saved state is read",
+    "recovery-end": "state is restored, nothing is read on from it",
+    "partitions-revoked": "partitions are taken away, their units still have their memory",
+    "partitions-assigned": "partitions are given, none of their units is open",
+}
+"""Every place there is, with what has happened when it is met."""
+
+_left: dict[str, int] = {}
+
+
+def arm(environment: Mapping[str, str]) -> None:
+    """Read which place ends this process, if any.
+
+    Raises:
+        ValueError: not `name` or `name:n` with a known name and n from 1 on; carries what was said.
+
+    """
+    _left.clear()
+    said = environment.get(VARIABLE, "")
+    if not said:
+        return
+    name, _, times = said.partition(":")
+    if name not in POINTS or not (times or "1").isdecimal() or int(times or "1") < 1:
+        raise ValueError(said)
+    _left[name] = int(times or "1")
+
+
+def passing(name: str) -> None:
+    """The process is at this place now; it may be its last."""
+    if name in _left:
+        _left[name] -= 1
+        if not _left[name]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextmanager
+def in_flight(name: str) -> Iterator[None]:
+    """The place is met inside, once what was sent there has gone without an answer for a while."""
+    if name not in _left:
+        yield
+        return
+    due = asyncio.get_running_loop().call_later(IN_FLIGHT_S, passing, name)
+    try:
+        yield
+    finally:
+        due.cancel()
+
+
+def watch_timers(core: object) -> None:
+    """Let the timers of a partition meet their places; does nothing unless one of them is armed."""
+    if "timer-due" in _left or "timer-fired" in _left:
+        logics: list[Any] = getattr(core, "logics", [])
+        logics[:] = [_Timed(logic) for logic in logics]
+
+
+class _Timed:
+    """A rule's logic that says when its timers fire."""
+
+    def __init__(self, logic: Any) -> None:
+        self._logic = logic
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._logic, name)
+
+    def on_timer(self, key: str, at_ms: int) -> None:
+        """Fire, and be seen before and after."""
+        passing("timer-due")
+        self._logic.on_timer(key, at_ms)
+        passing("timer-fired")
