@@ -11,6 +11,7 @@ from engine.edge.collector import calm_collector
 from engine.edge.embedded import Embedded, Work
 from engine.edge.health import Health
 from engine.edge.metrics import Metrics
+from engine.edge.notify import tell_manager
 from engine.edge.outbox import Senders
 from engine.edge.server import OpsServer
 from engine.edge.settings import Configured
@@ -131,8 +132,9 @@ async def _run(
             watching = asyncio.create_task(watch.run(), name="watch")
             with _signals(daemon.stop):
                 try:
-                    with calm_collector():
-                        return await daemon.run(once=once, drain_s=values.outbox.drain_s)
+                    async with tell_manager(health, lang):
+                        with calm_collector():
+                            return await daemon.run(once=once, drain_s=values.outbox.drain_s)
                 finally:
                     watching.cancel()
                     await asyncio.gather(watching, return_exceptions=True)

@@ -1,20 +1,38 @@
 """What the daemon counts, for Prometheus; label look-ups are made once and kept."""
 
+import platform
+import shutil
+import time
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import msgspec
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 from engine.edge.store import Backlog, Stored
+from engine.errors import StateError
 from engine.ports import Outcome
+from engine.state.codec import unpack_meta
 
 _BATCH_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
+_RESTORE_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 20, 60, 300)
 _SEND_SECONDS = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30)
 _FAR_PAST = -(2**61)
+_RECORD_S = 5.0
+"""A partition's own record is looked into at most this often: it can be large."""
 
 
 class Metrics:
-    """The daemon's own registry: nothing of the process or of other libraries is in it."""
+    """The daemon's own registry: nothing of other libraries is in it, every name is `forewarn_`."""
 
     def __init__(self) -> None:
         """Declare every metric, so that all names are there from the start."""
@@ -32,7 +50,19 @@ class Metrics:
         self._reach = self._gauge(
             "event_time_seconds", "Newest event time seen (UTC)", "feed", "partition"
         )
-        self._watermark = self._gauge("watermark_seconds", "Complete up to (UTC)", "space")
+        self._watermark = self._gauge(
+            "watermark_seconds", "Complete up to (UTC)", "space", "partition"
+        )
+        self._waiting = self._gauge(
+            "waiting_records", "Records read that wait for their turn", "space", "partition"
+        )
+        self._off = self._gauge(
+            "rule_quarantined", "1 while a rule is taken out", "rule", "space", "partition"
+        )
+        self._troubles = self._counter("troubles", "What operators must hear of", "kind", "rule")
+        self._restores = self._histogram(
+            "restore_seconds", "Time to read saved state back", _RESTORE_SECONDS
+        )
         self._depth = self._gauge("outbox_depth", "Deliveries that wait", "sink")
         self._age = self._gauge("outbox_age_seconds", "Age of the oldest waiting", "sink")
         self._dead = self._gauge("outbox_dead", "Deliveries given up", "sink")
@@ -42,6 +72,14 @@ class Metrics:
         self._bytes = self._gauge("state_bytes", "Bytes of saved state", "rule")
         self._database = self._gauge("database_bytes", "Size of the database file")
         self._problem = self._gauge("store_blocked", "1 while the disk refuses writes")
+        self._free = self._gauge("disk_free_bytes", "Free space where the data folder is")
+        self._ready = self._gauge("ready", "1 while records are taken in and kept")
+        self._gauge("build_info", "What runs", "version", "python").labels(
+            _own_version(), platform.python_version()
+        ).set(1)
+        ProcessCollector(namespace="forewarn", registry=self.registry)
+        self._looked: dict[tuple[str, int], float] = {}
+        self._quarantined: dict[tuple[str, int], frozenset[str]] = {}
         self._child = cache(lambda metric, *labels: metric.labels(*labels))
 
     def batch(self, feed: str, records: int, compute_s: float, commit_s: float) -> None:
@@ -51,12 +89,31 @@ class Metrics:
         self._child(self._batches, "compute").observe(compute_s)
         self._child(self._batches, "commit").observe(commit_s)
 
-    def outcome(self, space: str, outcome: Outcome) -> None:
-        """What one key space did with a batch."""
+    def outcome(self, space: str, outcome: Outcome, partition: int = 0) -> None:
+        """What one partition of a key space did with a batch."""
         for (what, label), count in outcome.counts.items():
             self._child(self._counts, what, label).inc(count)
+        for trouble in outcome.troubles:
+            self._child(self._troubles, trouble.kind, trouble.rule).inc()
         if outcome.watermark_ms > _FAR_PAST:
-            self._child(self._watermark, space).set(outcome.watermark_ms / 1000)
+            watermark = self._child(self._watermark, space, str(partition))
+            watermark.set(outcome.watermark_ms / 1000)
+        if outcome.meta:
+            self._look_into(space, partition, outcome.meta, at_once=bool(outcome.troubles))
+
+    def restored(self, seconds: float) -> None:
+        """Saved state was read back."""
+        self._restores.observe(seconds)
+
+    def released(self, space: str, partition: int) -> None:
+        """This partition is somebody else's now: what it said last must not look like a stall."""
+        place = (space, str(partition))
+        self._watermark.remove(*place)
+        self._waiting.remove(*place)
+        for rule in self._quarantined.pop((space, partition), frozenset()):
+            self._off.remove(rule, *place)
+        self._looked.pop((space, partition), None)
+        self._child.cache_clear()
 
     def stored(self, stored: Stored) -> None:
         """What was new in a write: alerts and dead letters are counted once, repeats never."""
@@ -99,9 +156,34 @@ class Metrics:
         """Whether the disk refuses writes just now."""
         self._problem.set(int(is_blocked))
 
+    def disk(self, folder: Path) -> None:
+        """How much room the data folder has."""
+        self._free.set(shutil.disk_usage(folder).free)
+
+    def ready(self, is_ready: bool) -> None:
+        """Whether records are taken in and kept just now."""
+        self._ready.set(int(is_ready))
+
     def text(self) -> bytes:
         """Everything, in the Prometheus text format."""
         return generate_latest(self.registry)
+
+    def _look_into(self, space: str, partition: int, record: bytes, *, at_once: bool) -> None:
+        """Read from a partition's own record what waits in it and which rules are off."""
+        place, now = (space, partition), time.monotonic()
+        if not at_once and now - self._looked.get(place, -_RECORD_S) < _RECORD_S:
+            return
+        self._looked[place] = now
+        try:
+            meta = unpack_meta(record)
+        except (msgspec.DecodeError, StateError):
+            return  # figures are no reason to stop; whoever restores from it will say so
+        waiting = sum(read - done for done, read, _ in meta.positions.values())
+        self._child(self._waiting, space, str(partition)).set(waiting)
+        off = frozenset(rule for rule, (_, since) in meta.troubled.items() if since is not None)
+        for rule in off | self._quarantined.get(place, frozenset()):
+            self._child(self._off, rule, space, str(partition)).set(int(rule in off))
+        self._quarantined[place] = off
 
     def _counter(self, name: str, help_: str, *labels: str) -> Counter:
         return Counter(f"forewarn_{name}", help_, labels, registry=self.registry)
@@ -113,3 +195,10 @@ class Metrics:
         self, name: str, help_: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(f"forewarn_{name}", help_, labels, buckets=buckets, registry=self.registry)
+
+
+def _own_version() -> str:
+    try:
+        return version("forewarn")
+    except PackageNotFoundError:
+        return "0+source"

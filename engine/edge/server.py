@@ -45,6 +45,7 @@ class OpsServer:
         return web.json_response(body, status=200 if not reasons else 503)
 
     async def _text(self, _request: web.Request) -> web.Response:
+        self._metrics.ready(self._health.is_ready)
         kind = "text/plain; version=0.0.4; charset=utf-8"
         return web.Response(body=self._metrics.text(), headers={"Content-Type": kind})
 

@@ -43,7 +43,7 @@ class Watch:
                     sized = now
                     sizes, size = await asyncio.to_thread(self._sizes)
                     self._metrics.state(sizes, size)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 log.warning("watch", error=str(error))
             await asyncio.sleep(OUTBOX_S)
 
@@ -51,6 +51,7 @@ class Watch:
         for sink, troubled in self._senders.states().items():
             backlog = await self._store.backlog(sink)
             self._metrics.outbox(sink, backlog, self._store.now_ms(), troubled)
+        self._metrics.disk(self._store.path.parent)
         for feed in self._posted:
             self._metrics.inbox(feed, await self._store.inbox_depth(feed))
 

@@ -172,7 +172,7 @@ async def test_health_and_metrics_tell_what_happened(tmp_path: Path) -> None:
         'forewarn_alerts_total{rule="too-hot",transition="fired"} 1.0',
         'forewarn_events_total{feed="sensors"} 2.0',
         'forewarn_rejected_total{feed="sensors",reason="not-json"} 1.0',
-        'forewarn_watermark_seconds{space="sensor"} 2.0',
+        'forewarn_watermark_seconds{partition="0",space="sensor"} 2.0',
         'forewarn_event_time_seconds{feed="sensors",partition="0"} 2.0',
     ):
         assert line in text

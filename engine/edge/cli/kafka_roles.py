@@ -12,6 +12,7 @@ from engine.edge.cli.exits import Exit
 from engine.edge.cli.voice import voice
 from engine.edge.health import Health
 from engine.edge.metrics import Metrics
+from engine.edge.notify import tell_manager
 from engine.edge.outbox import Senders
 from engine.edge.server import OpsServer
 from engine.edge.settings import Configured
@@ -72,7 +73,7 @@ class Watcher:
 
     def outcome(self, space: str, partition: int, outcome: Outcome) -> None:
         """An outcome is saved."""
-        self.metrics.outcome(space, outcome)
+        self.metrics.outcome(space, outcome, partition)
         for trouble in outcome.troubles:
             log.warning(
                 "trouble",
@@ -84,9 +85,11 @@ class Watcher:
             )
 
     def holding(self, units: int, ready: int) -> None:
-        """Ready when every unit works."""
-        if units and units == ready:
+        """Ready when every unit works; a worker that has none stands by, and is ready too."""
+        if units == ready:
             self.health.started()
+        else:
+            self.health.restoring()
 
 
 async def _dispatcher_alone(configured: Configured, project: Project, link: Link, lang: str) -> int:
@@ -139,7 +142,10 @@ async def _operations(configured: Configured, watcher: Watcher, lang: str) -> As
     if metrics.port >= 0:
         await server.start(metrics.host, metrics.port)
     try:
-        yield
+        async with tell_manager(watcher.health, lang):
+            try:
+                yield
+            finally:
+                watcher.health.stopping()
     finally:
-        watcher.health.stopping()
         await server.stop()
