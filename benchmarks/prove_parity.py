@@ -30,8 +30,8 @@ from benchmarks.worlds import RULES, copy_pack, program_of, scratch, settings, s
 from engine.decode.shape import columns_of_feed
 from engine.model.calendar import WorkCalendar
 from engine.model.change import Change
+from engine.operators.specs.dwell import DwellSpec
 from engine.ruleset.compile import compile_project
-from engine.ruleset.spec import DwellSpec
 from engine.ruletest.bench import Bench
 from engine.ruletest.variants import Script, Telling, script
 from engine.ruletest.wire import Letter

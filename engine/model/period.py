@@ -13,6 +13,10 @@ class PeriodUnit(StrEnum):
     MONTHS = "months"
 
 
+_DAY_MS = 86_400_000
+_ROUGH_DAYS = {PeriodUnit.DAYS: 1.0, PeriodUnit.WORKDAYS: 1.4, PeriodUnit.MONTHS: 30.4}
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """A time limit as law writes it: parts that are added in order, `1 month + 5 workdays`.
@@ -23,3 +27,11 @@ class Period:
 
     parts: tuple[tuple[int, PeriodUnit], ...]
     text: str = ""
+
+    @property
+    def rough_days(self) -> float:
+        """About how many days it lasts, to compare periods with each other."""
+        return sum(
+            amount / _DAY_MS if unit is PeriodUnit.MS else amount * _ROUGH_DAYS[unit]
+            for amount, unit in self.parts
+        )

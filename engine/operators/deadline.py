@@ -16,7 +16,8 @@ from engine.alerts.lifecycle import Judge, Life
 from engine.model.calendar import WorkCalendar
 from engine.operators import limits
 from engine.operators.base import Event, EventCodec, Host
-from engine.ruleset.spec import DeadlineSpec, LevelSpec
+from engine.operators.specs.deadline import DeadlineSpec
+from engine.ruleset.spec import LevelSpec
 
 FORGET_AFTER_MS = 400 * 86_400_000
 """A single deadline that was met is remembered this long after its due instant, so that a start

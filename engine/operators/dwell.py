@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.alerts.lifecycle import Episode, Judge, Life, Phase
 from engine.operators.base import Event, EventCodec, Host
-from engine.ruleset.spec import DwellSpec
+from engine.operators.specs.dwell import DwellSpec
 
 Glance = Callable[[Event, Any], tuple[float | None, float | None] | None]
 """One look at an event: None if it shows that the key does not stay, else its position."""

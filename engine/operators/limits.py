@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from engine.model.calendar import WorkCalendar
-from engine.ruleset.spec import Period, PeriodUnit
+from engine.model.period import Period, PeriodUnit
 
 
 def day_of(at_ms: int, zone: str) -> date:

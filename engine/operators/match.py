@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.alerts.lifecycle import Judge, Life, Phase
 from engine.operators.base import Event, EventCodec, Host
-from engine.ruleset.spec import MatchSpec
+from engine.operators.specs.match import MatchSpec
 
 Condition = Callable[[Event, Any], Any]
 

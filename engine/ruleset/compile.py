@@ -23,15 +23,9 @@ from engine.ruleset.expr import (
     compile_trace,
     compile_value,
 )
-from engine.ruleset.make import Function, Make, maker
-from engine.ruleset.spec import (
-    DeadlineSpec,
-    DwellSpec,
-    MatchSpec,
-    Project,
-    RuleSpec,
-    Status,
-)
+from engine.ruleset.making.base import Function, Make, Making
+from engine.ruleset.making.make import maker
+from engine.ruleset.spec import Project, RuleSpec, Status
 
 
 class StructCodec:
@@ -159,7 +153,7 @@ def _used(feed: str, rules: Iterable[RuleSpec]) -> frozenset[str] | None:
     for rule in rules:
         if feed not in rule.feeds:
             continue
-        if isinstance(rule.when, DeadlineSpec):
+        if rule.when.reads_all():
             return None
         used.update(rule.by[feed])
         for typed in _expressions(rule, feed):
@@ -168,8 +162,7 @@ def _used(feed: str, rules: Iterable[RuleSpec]) -> frozenset[str] | None:
             used.update(lookup.on)
         for template in (*rule.labels.values(), *rule.summary.values()):
             used.update(template.names)
-        if isinstance(rule.when, DwellSpec) and rule.when.speed_field:
-            used.add(rule.when.speed_field)
+        used |= rule.when.fields()
     return frozenset(used)
 
 
@@ -177,10 +170,7 @@ def _expressions(rule: RuleSpec, feed: str) -> list[Typed]:
     """Every expression of a rule that may read this feed's fields."""
     found: list[Typed | None] = [rule.where.get(feed), rule.clear, *rule.excepts]
     found += [level.when for level in rule.levels]
-    if isinstance(rule.when, MatchSpec):
-        found.append(rule.when.condition)
-    elif isinstance(rule.when, DwellSpec):
-        found.append(rule.when.only_while)
+    found += rule.when.expressions(feed)
     return [typed for typed in found if typed is not None]
 
 
@@ -297,4 +287,6 @@ def _rule(rule: RuleSpec, project: Project, codec: StructCodec) -> RuleProgram:
         else project.calendars[schedule.calendar],
         describe=codec.fields,
     )
-    return RuleProgram(rule, words, conditions, maker(rule, words, project, codec, function))
+    return RuleProgram(
+        rule, words, conditions, maker(Making(rule, words, project, codec, function))
+    )

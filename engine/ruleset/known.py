@@ -103,12 +103,9 @@ def common_scope(feeds: Sequence[FeedSpec], known: Known, lookups: Mapping[str, 
     return Scope(names, frozenset(shared), place, known.zones(), known.calendars)
 
 
-def alert_scope(scope: Scope, start: Type | None = None) -> Scope:
-    """The same names and those of an alert (`anchor`, `held`, ...), for a deadline `start`."""
-    names = {**ALERT_EXTRAS, **scope.names}
-    if start is not None:
-        names["start"] = start
-    return replace(scope, names=names)
+def alert_scope(scope: Scope, own: Mapping[str, Type]) -> Scope:
+    """The same names, those of an alert (`anchor`, `held`, ...) and the operator's own."""
+    return replace(scope, names={**ALERT_EXTRAS, **scope.names, **own})
 
 
 def start_record(feed: FeedSpec | None, roster: TableSpec | None) -> Type:

@@ -12,18 +12,8 @@ from engine.ruleset.expr import Typed
 from engine.ruleset.known import REGIONS, Known
 from engine.ruleset.load_rule import LoadedRule
 from engine.ruleset.ranges import impossible
-from engine.ruleset.spec import (
-    Basis,
-    DeadlineSpec,
-    DwellSpec,
-    EventTest,
-    MatchSpec,
-    RuleSpec,
-    Severity,
-    Status,
-)
+from engine.ruleset.spec import Basis, RuleSpec, Severity, Status
 
-_MANY_HITS = 1000
 _LONG_LATENESS_MS = 3 * 86_400_000
 
 
@@ -66,13 +56,9 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
         notes.add((), "W202")
     if model.annotations.summary is None:
         notes.add((), "W209")
-    match spec.when:
-        case DwellSpec(silent_ms=None) if (
-            model.when.dwell and model.when.dwell.tolerate.gap == "counts"
-        ):
-            notes.add(("when", "dwell", "tolerate", "gap"), "W217")
-        case _:
-            pass
+    operator, declared = model.when.chosen()
+    for place, code, found in declared.doubts():
+        notes.add(("when", operator, *place), code, "", at_key=False, **found)
     for lookup in spec.lookups:
         if lookup.name not in rule.used_names:
             notes.add(("lookup", lookup.name), "W205", name=lookup.name, at_key=True)
@@ -82,16 +68,11 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
 def _cost(rule: LoadedRule, spec: RuleSpec) -> None:
     """Warnings about rules that keep much."""
     notes, when = rule.notes, spec.when
-    span = when.within_ms if isinstance(when, MatchSpec) else 0
-    if isinstance(when, DwellSpec):
-        span = when.at_least_ms
+    span = when.span_ms()
     if span and spec.for_ms > span:
         notes.add(("for",), "W101")
-    keeps = isinstance(when, DwellSpec) or (isinstance(when, MatchSpec) and when.count > 1)
-    if keeps and not spec.where and not spec.limits.keys:
+    if when.keeps_every_key() and not spec.where and not spec.limits.keys:
         notes.add(("when",), "W102", at_key=True)
-    if isinstance(when, MatchSpec) and when.count > _MANY_HITS:
-        notes.add(("when", "match", "times", "count"), "W103", count=when.count)
 
 
 def _conditions(spec: RuleSpec) -> list[tuple[tuple[str | int, ...], Typed, str]]:
@@ -100,16 +81,7 @@ def _conditions(spec: RuleSpec) -> list[tuple[tuple[str | int, ...], Typed, str]
     for feed, typed in list(spec.where.items())[:1] if len(spec.feeds) == 1 else ():
         found.append((("where",), typed, feed))
     only = spec.feeds[0] if len(spec.feeds) == 1 else ""
-    match spec.when:
-        case MatchSpec(condition=condition):
-            found.append((("when", "match"), condition, only))
-        case DwellSpec(only_while=Typed() as condition):
-            found.append((("when", "dwell", "while"), condition, only))
-        case DeadlineSpec(start=EventTest(feed=feed, where=Typed() as condition)):
-            found.append((("when", "deadline", "start", "where"), condition, feed))
-        case _:
-            pass
-    return found
+    return [*found, *spec.when.conditions(only)]
 
 
 def _dispatch(rule: LoadedRule, spec: RuleSpec, known: Known) -> None:
@@ -166,11 +138,9 @@ def _uses(rules: Iterable[LoadedRule]) -> _Uses:
         for lookup in spec.lookups:
             uses.tables.add(lookup.table)
             uses.layers.add(lookup.zone)
-        if isinstance(spec.when, DwellSpec):
-            uses.layers.add(spec.when.zones)
-            words.append(spec.when.speed_field)
-        if isinstance(spec.when, DeadlineSpec) and spec.when.roster:
-            uses.tables.add(spec.when.roster.table)
+        uses.layers |= spec.when.layers()
+        uses.tables |= spec.when.tables()
+        words += spec.when.fields()
     uses.words = "\n".join(words)
     return uses
 

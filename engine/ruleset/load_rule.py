@@ -10,12 +10,11 @@ from engine.model.units import QuantityError, parse_duration
 from engine.ruleset.canonical import rule_hash
 from engine.ruleset.expr import Typed
 from engine.ruleset.expr.types import Scope, Type
-from engine.ruleset.known import Known, alert_scope, common_scope, start_record
-from engine.ruleset.load_when import WhenLoader, rough_days
+from engine.ruleset.known import Known, alert_scope, common_scope
 from engine.ruleset.lookups import build_lookups, lookup_types
 from engine.ruleset.notes import Notes
 from engine.ruleset.phrases import Phrases
-from engine.ruleset.schema import DeadlineModel, RuleModel
+from engine.ruleset.schema import RuleModel
 from engine.ruleset.spec import (
     LevelSpec,
     Limits,
@@ -26,6 +25,8 @@ from engine.ruleset.spec import (
     Status,
 )
 from engine.ruleset.validate import basis_of, check_by, check_late, check_purpose, check_references
+from engine.ruleset.when.base import Loading, OperatorModel
+from engine.ruleset.when.load import load_when
 
 _VERIFY = re.compile(r"(?s)(.*?\S)\s+for\s+([^\s()'\"]+(?:\s?[^\s()'\"]+)?)\s*")
 
@@ -57,9 +58,9 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
     check_late(model, notes)
     if len(feeds) < len(names) or not names:
         return loaded
-    deadline = model.when.deadline
-    if deadline is not None:
-        phrases.unsure |= set(model.lookup)  # a deadline falls due without an event to look up by
+    _, operator = model.when.chosen()
+    if operator.needs_no_event:
+        phrases.unsure |= set(model.lookup)  # it falls due without an event to look up by
         for name in model.lookup:
             notes.add(
                 ("lookup", name),
@@ -68,7 +69,8 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
                 text=f"lookup: {name}",
                 choices="start.<field>",
             )
-    lookups = () if deadline else build_lookups(model, notes, known, common_scope(feeds, known, {}))
+    plain = common_scope(feeds, known, {})
+    lookups = () if operator.needs_no_event else build_lookups(model, notes, known, plain)
     phrases.unsure |= {
         lookup.name
         for lookup in lookups
@@ -77,9 +79,9 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
     types = lookup_types(lookups, known)
     scope = common_scope(feeds, known, types)
     loaded.scope = scope
-    alerts = _alert_names(deadline, known, scope, types)
+    alerts = _alert_names(operator, known, scope, types)
     where = _where(model, feeds, known, phrases, types)
-    when = WhenLoader(model, feeds, known, notes, phrases, scope).load()
+    when = load_when(Loading(model, feeds, known, notes, phrases, scope))
     excepts = [
         phrases.condition(text, ("except", index), alerts)
         for index, text in enumerate(model.except_)
@@ -142,50 +144,40 @@ def space_name(by: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _feeds(model: RuleModel, notes: Notes, known: Known) -> list[str]:
-    """The feeds a rule reads; for a deadline those of its events, which `from` may repeat."""
-    deadline = model.when.deadline
+    """The feeds a rule reads: those of `from`, or of the operator's own events, as it repeats."""
+    name, operator = model.when.chosen()
     named = list(model.from_ or [])
-    for index, name in enumerate(named):
-        notes.known(name, known.feeds, "R201", ("from", index))
-    if deadline is None:
+    for index, feed in enumerate(named):
+        notes.known(feed, known.feeds, "R201", ("from", index))
+    if not operator.names_feeds:
         if not named:
             notes.add((), "R111", name="from")
         return named
-    events = [
-        *((("need", index), need.feed) for index, need in enumerate(deadline.need)),
-        *(((name,), event.feed) for name, event in deadline.events().items()),
-    ]
-    if deadline.start is not None:
-        events.sort(key=lambda event: event[0] != ("start",))
-    for path, name in events:
-        if name not in named:
-            notes.known(name, known.feeds, "R201", ("when", "deadline", *path, "feed"))
-    used = list(dict.fromkeys(name for _, name in events))
-    for index, name in enumerate(named):
-        if name not in used and name in known.feeds:
-            notes.add(("from", index), "R224", name=name)
-    missing = [name for name in used if named and name not in named and name in known.feeds]
-    if missing and all(name in known.feeds for name in named):
+    events = operator.events()
+    for path, feed in events:
+        if feed not in named:
+            notes.known(feed, known.feeds, "R201", ("when", name, *path))
+    used = list(dict.fromkeys(feed for _, feed in events))
+    for index, feed in enumerate(named):
+        if feed not in used and feed in known.feeds:
+            notes.add(("from", index), "R224", name=feed)
+    missing = [feed for feed in used if named and feed not in named and feed in known.feeds]
+    if missing and all(feed in known.feeds for feed in named):
         notes.add(("from",), "R225", name=missing[0])
     return used
 
 
-def _start(deadline: DeadlineModel, known: Known) -> Type:
-    """The record `start` of a deadline."""
-    feed = known.feeds.get(deadline.start.feed) if deadline.start else None
-    return start_record(feed, known.tables.get(deadline.roster.table) if deadline.roster else None)
-
-
 def _alert_names(
-    deadline: DeadlineModel | None, known: Known, scope: Scope, lookups: Mapping[str, Type]
+    operator: OperatorModel, known: Known, scope: Scope, lookups: Mapping[str, Type]
 ) -> Scope:
     """The names that `except`, `clear`, `levels` and texts may use.
 
-    A deadline falls due without an event, so there fields are read through `start` only.
+    An operator that falls due without an event offers no fields, only names of its own.
     """
-    if deadline is None:
-        return alert_scope(scope)
-    return alert_scope(common_scope([], known, lookups), _start(deadline, known))
+    names = operator.alert_names(known)
+    if operator.needs_no_event:
+        return alert_scope(common_scope([], known, lookups), names)
+    return alert_scope(scope, names)
 
 
 def _where(
@@ -221,22 +213,22 @@ def _levels(
 ) -> tuple[LevelSpec, ...]:
     """The higher levels from low to high; each above the rule's own, later than the one before."""
     own, found = Severity(model.severity), []
-    deadline = model.when.deadline is not None
+    by_overdue = model.when.chosen()[1].overdue_levels
     held, overdue = 0, 0.0
     for severity in sorted(map(Severity, model.levels), key=lambda item: item.rank):
         level, path = model.levels[severity.value], ("levels", severity.value)
         if severity.rank <= own.rank:
             notes.add(path, "R411", level=severity.value, severity=own.value, at_key=True)
-        if level.at_least is not None and deadline:
+        if level.at_least is not None and by_overdue:
             notes.add((*path, "at_least"), "R414", name="at_least", wanted="overdue")
-        if level.overdue is not None and not deadline:
+        if level.overdue is not None and not by_overdue:
             notes.add((*path, "overdue"), "R414", name="overdue", wanted="at_least")
         if level.at_least is not None and level.at_least <= held:
             notes.add((*path, "at_least"), "R413", level=severity.value)
-        if level.overdue is not None and rough_days(level.overdue) <= overdue:
+        if level.overdue is not None and level.overdue.rough_days <= overdue:
             notes.add((*path, "overdue"), "R413", level=severity.value)
         held = max(held, level.at_least or 0)
-        overdue = max(overdue, rough_days(level.overdue) if level.overdue else 0.0)
+        overdue = max(overdue, level.overdue.rough_days if level.overdue else 0.0)
         when = phrases.condition(level.when, (*path, "when"), scope)
         found.append(LevelSpec(severity, level.at_least, level.overdue, when))
     return tuple(found)

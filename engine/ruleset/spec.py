@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import Location
 from engine.feeds.spec import FeedSpec
 from engine.model.period import Period as Period  # noqa: PLC0414 - readable from here too
-from engine.model.period import PeriodUnit as PeriodUnit  # noqa: PLC0414
+from engine.model.severity import Severity as Severity  # noqa: PLC0414
+from engine.operators.specs.base import OperatorSpec
 
 if TYPE_CHECKING:
     from engine.geo.zones import ZoneSet
@@ -26,20 +27,6 @@ NOWHERE = Location("")
 
 Words = Mapping[str, str]
 """One text in several languages: `{"zh": ..., "en": ...}`."""
-
-
-class Severity(StrEnum):
-    """The four warning levels of the Emergency Response Law (2024) art. 63, blue the lowest."""
-
-    BLUE = "blue"
-    YELLOW = "yellow"
-    ORANGE = "orange"
-    RED = "red"
-
-    @property
-    def rank(self) -> int:
-        """1 for blue to 4 for red."""
-        return list(Severity).index(self) + 1
 
 
 class Status(StrEnum):
@@ -77,132 +64,6 @@ class LookupSpec:
     on: tuple[str, ...] = ()
     valid: tuple[str, str] | None = None
     zone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MatchSpec:
-    """An event satisfies the condition, or N events within T do.
-
-    The episode ends with the rule's `clear`, or when nothing matched for `quiet_ms`.
-    """
-
-    condition: "Typed"
-    count: int = 1
-    within_ms: int = 0
-    quiet_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DwellSpec:
-    """A key stays within `radius_m` of one fix (or inside one zone of `zones`) for `at_least_ms`.
-
-    Attributes:
-        radius_m: The circle around the stay's first fix; None when `zones` is given.
-        zones: Layer inside one zone of which the key stays; empty when `radius_m` is given.
-        at_least_ms: How long a stay must last.
-        slower_than_mps: A fix at or above this speed ends the stay; None for no limit.
-        speed_field: The feed's field that holds the speed, when `slower_than_mps` is given.
-        speed_scale: Metres a second per unit of that field.
-        only_while: A fix for which this is false ends the stay; None for no such condition.
-        outside_ms: How long the key may be outside before the stay ends.
-        silent_ms: How long after its last fix a key is believed to stay; None: nothing is
-            presumed, only fixes prove a stay and no gap ends it.
-        gap_counts: Whether a silence longer than `silent_ms` that ends inside the circle counts.
-
-    """
-
-    at_least_ms: int
-    radius_m: float | None = None
-    zones: str = ""
-    slower_than_mps: float | None = None
-    speed_field: str = ""
-    speed_scale: float = 1.0
-    only_while: "Typed | None" = None
-    outside_ms: int = 0
-    silent_ms: int | None = None
-    gap_counts: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EventTest:
-    """Events of one feed that satisfy a condition; `where` None means all of them."""
-
-    feed: str
-    where: "Typed | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What must happen before a deadline: an event, or a sum that reaches a limit.
-
-    With `sum_of` the values of that expression over matching events are added and must reach
-    `reach`; without it one matching event meets the need. `last_of` compares the newest value
-    instead of the sum (a balance, a status).
-    """
-
-    test: EventTest
-    sum_of: "Typed | None" = None
-    reach: "Typed | None" = None
-    name: str = "need"
-
-
-@dataclass(frozen=True, slots=True)
-class Roster:
-    """A table of keys that must start even if no start event is ever seen.
-
-    `start` is the column with the instant at which the clock of a row starts; a row acts from
-    that instant on. All columns are readable as `start.<column>`.
-    """
-
-    table: str
-    start: str
-
-
-@dataclass(frozen=True, slots=True)
-class Warning_:  # noqa: N801 - `Warning` is the builtin
-    """A lower level announced when only `left` of the limit remains."""
-
-    left: Period
-    severity: Severity
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlineSpec:
-    """After a start, every need must be met within a period; once, or every cycle.
-
-    Attributes:
-        start: The event that starts the clock of a key; None with a roster only.
-        within: The limit, counted from the start day (or the cycle's start day).
-        needs: All must be met.
-        every: Cycle length; the n-th cycle starts at start + n cycles and is due `within` later.
-        while_: Only cycles in which this many events were seen are judged (attendance > 0).
-        warnings: Lower levels before the deadline.
-        pause, resume: Events between which the clock of exact and working time stands still.
-        cancel: An event after which nothing is due any more.
-        roster: Keys that must start though no event starts them.
-        retract: A late record that met the need in time withdraws the alert.
-        zone: Time zone of the days.
-        calendar: Working-day calendar.
-
-    """
-
-    within: Period
-    needs: tuple[Need, ...]
-    start: EventTest | None = None
-    every: Period | None = None
-    while_: EventTest | None = None
-    while_count: int = 1
-    warnings: tuple[Warning_, ...] = ()
-    pause: EventTest | None = None
-    resume: EventTest | None = None
-    cancel: EventTest | None = None
-    roster: Roster | None = None
-    retract: bool = False
-    zone: str = "Asia/Shanghai"
-    calendar: str = "cn"
-
-
-OperatorSpec = MatchSpec | DwellSpec | DeadlineSpec
 
 
 @dataclass(frozen=True, slots=True)

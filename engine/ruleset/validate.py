@@ -58,7 +58,7 @@ def check_references(model: RuleModel, notes: Notes, known: Known) -> None:
 
 def check_late(model: RuleModel, notes: Notes) -> None:
     """Withdrawing an alert needs state that can be merged: of these operators only `deadline`."""
-    if model.late.then == "retract" and model.when.deadline is None:
+    if model.late.then == "retract" and not model.when.chosen()[1].retracts:
         notes.add(("late", "then"), "R212")
 
 

@@ -9,8 +9,9 @@ from daemon_stage import EchoCore, a_store
 from engine.edge.recover import Recovery, recover
 from engine.edge.store import Store
 from engine.errors import StateError
+from engine.operators.specs.match import MatchSpec
 from engine.ports import Outcome, Position, Write
-from engine.ruleset.spec import MatchSpec, OnChange, RuleSpec, Severity
+from engine.ruleset.spec import OnChange, RuleSpec, Severity
 from engine.state.codec import pack_row, unpack_row
 
 OLD, NEW = "aaaaaaaaaaaa", "bbbbbbbbbbbb"

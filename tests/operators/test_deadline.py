@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from operator_stage import Stage
 
 from engine.model.calendar import WorkCalendar
+from engine.model.period import Period, PeriodUnit
 from engine.operators.deadline import DeadlineLogic, NeedTest, Parts
-from engine.ruleset.spec import DeadlineSpec, LevelSpec, Period, PeriodUnit, Severity, Warning_
+from engine.operators.specs.deadline import DeadlineSpec, Warning_
+from engine.ruleset.spec import LevelSpec, Severity
 
 ORIGIN = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 DAY_H = 24

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from operator_stage import MIN, Stage
 
 from engine.operators.dwell import DwellLogic, Place
-from engine.ruleset.spec import DwellSpec
+from engine.operators.specs.dwell import DwellSpec
 
 RADIUS = 100.0
 

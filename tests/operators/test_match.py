@@ -4,7 +4,7 @@ import pytest
 from operator_stage import MIN, Stage
 
 from engine.operators.match import MatchLogic
-from engine.ruleset.spec import MatchSpec
+from engine.operators.specs.match import MatchSpec
 
 
 def told(text: str, *, restart: int = -1, for_ms: int = 0, clear: bool = False, **words) -> list:

@@ -8,8 +8,10 @@ import pytest
 
 from engine.edge.files import read_project
 from engine.model.period import PeriodUnit
+from engine.operators.specs.deadline import DeadlineSpec
+from engine.operators.specs.match import MatchSpec
 from engine.ruleset.load import DeclaredFile, Loaded, LoadOptions, load_project
-from engine.ruleset.spec import DeadlineSpec, MatchSpec, Project, RuleSpec
+from engine.ruleset.spec import Project, RuleSpec
 
 BASES = Path(__file__).parent / "bases"
 PACK = "pack: p\ntitle: 包\nowner: o\nversion: 0.1.0\n"

@@ -6,8 +6,9 @@ import pytest
 
 from engine.edge.files import read_project
 from engine.model.units import parse_duration, parse_speed
+from engine.operators.specs.dwell import DwellSpec
 from engine.ruleset.load import Loaded, load_project
-from engine.ruleset.spec import DwellSpec, Project, RuleSpec, Severity
+from engine.ruleset.spec import Project, RuleSpec, Severity
 
 SAMPLE = Path(__file__).parent / "sample"
 

@@ -12,7 +12,6 @@ from engine.edge.streaming.link import Link
 from engine.edge.streaming.names import Names
 from engine.errors import EnvironmentUnusable
 from engine.ruleset.compile import Program, SpaceProgram
-from engine.ruleset.spec import DeadlineSpec
 from engine.text import say
 
 SETTLE_S = 0.1
@@ -147,8 +146,7 @@ def has_roster(space: SpaceProgram) -> bool:
     Their timers belong to the partition of the key. Only routing makes sure that the events of
     such a key come to the same one, whatever partitioner filled the feed's topic.
     """
-    whens = (rule.spec.when for rule in space.rules)
-    return any(isinstance(when, DeadlineSpec) and when.roster is not None for when in whens)
+    return any(rule.spec.when.awaits_unseen() for rule in space.rules)
 
 
 def _tellers(program: Program, spaces: Mapping[str, SpaceLayout]) -> dict[str, str]:

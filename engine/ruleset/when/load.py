@@ -1,0 +1,22 @@
+"""From what was declared under `when` to the operator's spec."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.operators.specs.base import OperatorSpec
+from engine.ruleset.when import deadline, dwell, match
+from engine.ruleset.when.base import Loading
+
+Load = Callable[[Any, Loading], OperatorSpec | None]
+
+LOADERS: Mapping[str, Load] = {
+    "match": match.load,
+    "dwell": dwell.load,
+    "deadline": deadline.load,
+}
+
+
+def load_when(at: Loading) -> OperatorSpec | None:
+    """The operator of a rule, or None when it cannot be built; what is wrong is noted."""
+    name, model = at.model.when.chosen()
+    return LOADERS[name](model, at)

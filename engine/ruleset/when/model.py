@@ -1,0 +1,57 @@
+"""The one operator of a rule: which there are, and that exactly one is declared."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from engine.ruleset.shape import Strict, refuse
+from engine.ruleset.when.base import OperatorModel, exactly_one
+from engine.ruleset.when.deadline import DeadlineModel
+from engine.ruleset.when.dwell import DwellModel
+from engine.ruleset.when.match import MatchModel, bare_condition
+
+LATER_OPERATORS = (
+    "change",
+    "window",
+    "cross",
+    "near",
+    "corridor",
+    "silence",
+    "sequence",
+    "correlate",
+    "cluster",
+)
+
+
+class WhenModel(Strict):
+    """The one operator of a rule."""
+
+    match: Annotated[MatchModel | None, BeforeValidator(bare_condition)] = None
+    dwell: DwellModel | None = None
+    deadline: DeadlineModel | None = None
+
+    @model_validator(mode="after")
+    def _not_null(self) -> Self:
+        exactly_one({name: getattr(self, name) for name in OPERATORS}, *OPERATORS)
+        return self
+
+    def chosen(self) -> tuple[str, OperatorModel]:
+        """The operator that is declared, with its name."""
+        return next(
+            (name, model) for name in OPERATORS if (model := getattr(self, name)) is not None
+        )
+
+
+OPERATORS = tuple(WhenModel.model_fields)
+
+
+def one_operator(value: Any) -> Any:
+    """Exactly one operator, and one of those that run today."""
+    if not isinstance(value, dict):
+        return value
+    later = next((name for name in value if name in LATER_OPERATORS), None)
+    if later is not None:
+        refuse("R209", text=later, choices=", ".join(OPERATORS))
+    if len(value) != 1:
+        refuse("R129", count=len(value), choices=", ".join(OPERATORS))
+    return value
