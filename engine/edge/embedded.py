@@ -97,7 +97,9 @@ class Embedded:
             the outbox for the next run.
 
         """
+        begun = time.perf_counter()
         recovery = await recover(self.store, self.work.spaces, self.work.rules, self.lang)
+        self.metrics.restored(time.perf_counter() - begun)
         for core in self.work.spaces.values():
             crashpoint.watch_timers(core)
         self._starts = dict(recovery.starts)
