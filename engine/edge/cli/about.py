@@ -1,4 +1,4 @@
-"""The verbs about the installation itself: doctor, version."""
+"""The verbs about the installation itself: doctor, health, version."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +26,19 @@ def doctor(
     return examine(target, connect=connect, broker=broker)
 
 
+def health(
+    target: Annotated[Path, typer.Argument(metavar="FOLDER|FILE")] = Path(),
+    live: Annotated[bool, typer.Option("--live")] = False,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Ask a running daemon how it is."""
+    from engine.edge.cli.asking import ask_health
+
+    del json, lang
+    return ask_health(target, live=live)
+
+
 def version(json: Json = False, lang: Lang = None) -> int:
     """Say which version this is."""
     from engine.edge.cli.versions import tell_version
@@ -34,4 +47,8 @@ def version(json: Json = False, lang: Lang = None) -> int:
     return tell_version()
 
 
-COMMANDS: Mapping[str, Callable[..., Any]] = {"doctor": doctor, "version": version}
+COMMANDS: Mapping[str, Callable[..., Any]] = {
+    "doctor": doctor,
+    "health": health,
+    "version": version,
+}

@@ -31,6 +31,7 @@ VERBS: Mapping[str, str] = {
     "receive": "running",
     "demo": "running",
     "doctor": "about",
+    "health": "about",
     "version": "about",
 }
 """Each verb and the file that holds it; a file is read only when one of its verbs is used."""
