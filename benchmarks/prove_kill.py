@@ -1,18 +1,16 @@
-"""Kill: a daemon that is killed at random times ends where the one that was left alone ends.
+"""Kill: a daemon that is killed anywhere ends where the one that was left alone ends.
 
 One folder with files as sources, both shipped packs, SQLite, and a webhook receiver that writes
-down every request. The daemon is killed (`kill -9`) again and again at random moments, some of
-them while it starts, and at last runs to its end. Compared with an uninterrupted run of the same
+down every request and refuses some for good. The daemon is killed (`kill -9`) again and again, at
+random moments and at each named crash point, and at last comes to its end; then a new round
+begins on a fresh folder, until all deaths are had. Compared with an uninterrupted run of the same
 folder: alerts, distinct deliveries, state rows, dead letters, reading positions.
 """
 
-import os
-import random
 import shutil
+import signal
 import sqlite3
-import subprocess
 import sys
-import threading
 import time
 from bisect import bisect_left
 from contextlib import closing
@@ -21,11 +19,24 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from benchmarks.crashes import ANY, Deaths
+from benchmarks.lives import Life, Lives
 from benchmarks.receiver import Inbox, receiver
-from benchmarks.report import ROOT, Report, options
+from benchmarks.report import Report, options
 from benchmarks.worlds import RULES, copy_pack, scratch, settings, sources, write_world
 
 PARALLEL = 8
+REFUSE_EACH = 9
+MEET_S = 6.0
+"""A life that has not come to its crash point by then is killed where it is."""
+POINTS = {
+    "after-fetch": 40, "after-decode": 40, "timer-due": 12, "timer-fired": 12,
+    "after-core-step": 40, "alert-row-inserted": 8, "before-commit": 40, "after-commit": 40,
+    "committed-not-claimed": 6, "outbox-claimed": 2, "request-sent": 6, "answer-read": 6,
+    "dead-letter-moved": 1, "retention-half": 1, "recovery-start": 1, "recovery-half": 2,
+    "recovery-end": 1,
+}  # fmt: skip
+"""The crash points of the daemon, and up to which passing of each a life may live."""
 TABLES = {
     "state": "SELECT space, rule, key, value FROM state ORDER BY 1, 2, 3",
     "changes": "SELECT delivery_id, body FROM changes ORDER BY 1",
@@ -56,49 +67,80 @@ class Tally:
     reread: int = 0
 
 
+@dataclass(slots=True)
+class Round:
+    """One folder from its first record to its last delivery, however often it was killed."""
+
+    inbox: Inbox
+    found: dict[str, list[Any]]
+
+    @property
+    def repeats(self) -> int:
+        """Deliveries beyond the first of each id."""
+        return len(self.inbox.ids) - len(set(self.inbox.ids))
+
+
 def main() -> int:
     """Kill it; exit code 1 when something was lost or doubled."""
     parser = options(__doc__ or "", seed=5)
-    parser.add_argument("--kills", type=int, default=0, help="default 200, reduced 15")
-    parser.add_argument("--longest", type=float, default=0.6, help="longest life in seconds")
+    parser.add_argument("--kills", type=int, help="at random moments: default 1000, reduced 6")
+    parser.add_argument("--points", type=int, help="at each point: default 40, reduced 1")
+    parser.add_argument("--longest", type=float, default=0.5, help="longest life in seconds")
     asked = parser.parse_args()
-    kills = asked.kills or (15 if asked.reduced else 200)
-    report = Report("kill", "Proof: kill -9 at random times (embedded daemon)", asked)
-    with scratch("kill") as folder:
+    kills = asked.kills if asked.kills is not None else (6 if asked.reduced else 1000)
+    each = asked.points if asked.points is not None else (1 if asked.reduced else 40)
+    report = Report("kill", "Proof: kill -9 anywhere (embedded daemon)", asked)
+    tally, deaths = Tally(), Deaths.of(asked.seed, kills, tuple(POINTS), each)
+    with scratch("kill") as folder, Lives(["engine.edge.cli.daemon"], asked.seed) as lives:
         records = make(folder / "city", asked.seed, reduced=asked.reduced)
-        calm, expected, calm_s = undisturbed(folder)
-        inbox, found, tally = disturbed(folder, kills, asked)
+        calm, calm_s = undisturbed(folder, lives)
+        rounds: list[Round] = []
+        while deaths.left:
+            rounds.append(disturbed(folder, lives, deaths, tally, asked.longest, len(rounds)))
     report.say(
         f"City of seed {asked.seed}, default noise: {records:,} records in six files, both packs; "
         f"a batch is 40 records, a webhook may have {PARALLEL} requests open, and the receiver "
-        f"answers after 0.25 s while the kills go on. The uninterrupted run took {calm_s:.0f} s."
+        f"answers after 0.25 s while the kills go on and refuses one delivery in {REFUSE_EACH} for "
+        f"good. The uninterrupted run took {calm_s:.0f} s. A life is forked from a process that "
+        f"has imported the program; of {tally.kills} deaths one in ten of the random ones came "
+        "while it started."
     )
-    tell(report, calm, expected, inbox, found, tally)
+    tell(report, calm, rounds, tally, deaths, each)
     return report.close()
 
 
 def tell(
-    report: Report, calm: Inbox, expected: dict[str, list[Any]], inbox: Inbox,
-    found: dict[str, list[Any]], tally: Tally,
-) -> None:  # fmt: skip
+    report: Report, calm: Round, rounds: list[Round], tally: Tally, deaths: Deaths, each: int
+) -> None:
     """Figures and claims."""
-    repeats, flying = len(inbox.ids) - len(set(inbox.ids)), sum(tally.flying)
+    repeats, flying = sum(one.repeats for one in rounds), sum(tally.flying)
+    calm_ids = set(calm.inbox.ids)
     report.table(["what", "value"], [
-        ["kills", tally.kills],
+        ["deaths", tally.kills],
+        ["at random moments", deaths.had[ANY]],
         ["of these while it started", tally.early],
-        ["kills with effects not acknowledged", tally.pending],
-        ["kills with input not read to the end", tally.unread],
+        ["at crash points", tally.kills - deaths.had[ANY]],
+        ["deaths with effects not acknowledged", tally.pending],
+        ["deaths with input not read to the end", tally.unread],
         ["records read again", tally.reread],
-        ["deliveries on their way at the kills, sum", flying],
-        ["deliveries on their way at one kill, most", max(tally.flying, default=0)],
-        ["raw deliveries", len(inbox.ids)],
-        ["distinct delivery ids", len(set(inbox.ids))],
+        ["deliveries on their way at the deaths, sum", flying],
+        ["deliveries on their way at one death, most", max(tally.flying, default=0)],
+        ["rounds, each to the end of the world", len(rounds)],
+        ["raw deliveries", sum(len(one.inbox.ids) for one in rounds)],
+        ["distinct delivery ids of each round", len(set(rounds[0].inbox.ids))],
         ["repeats", repeats],
-        ["raw deliveries of the uninterrupted run", len(calm.ids)],
-        ["distinct delivery ids of the uninterrupted run", len(set(calm.ids))],
+        ["distinct delivery ids of the uninterrupted run", len(calm_ids)],
+        ["of these refused for good", sum(map(calm.inbox.refuses, calm_ids))],
     ])  # fmt: skip
+    report.table(["died", "times", "lives that did not come to it"], deaths.rows(tuple(POINTS)))
     share = tally.pending / max(1, tally.kills)
-    report.claim("at least 80 % of the kills met unacknowledged work", share >= 0.8, f"{share:.0%}")
+    report.claim(
+        "at least 80 % of the deaths met unacknowledged work", share >= 0.8, f"{share:.0%}"
+    )
+    report.claim(
+        f"each of the {len(POINTS)} crash points was met {each} times",
+        all(deaths.had[name] >= each for name in POINTS),
+    )
     report.claim("records were read again", tally.reread > 0, tally.reread)
     report.claim("effects were sent again", repeats > 0, repeats)
     report.claim(
@@ -106,19 +148,27 @@ def tell(
         repeats <= flying <= PARALLEL * tally.kills,
         f"{repeats} of {flying}",
     )
-    lost = set(calm.ids) - set(inbox.ids)
-    report.claim("no delivery was lost", not lost, len(lost))
+    lost = sum(len(calm_ids - set(one.inbox.ids)) for one in rounds)
+    report.claim("no delivery was lost", not lost, lost)
+    same = sum(calm_ids == set(one.inbox.ids) for one in rounds)
     report.claim(
-        "distinct deliveries are those of the uninterrupted run", set(calm.ids) == set(inbox.ids)
+        "distinct deliveries are those of the uninterrupted run",
+        same == len(rounds),
+        f"{same} of {len(rounds)} rounds",
     )
+    facts = calm.inbox.facts()
+    same = sum(facts == one.inbox.facts() for one in rounds)
     report.claim(
         "distinct (rule, key, transition, event time) too",
-        calm.facts() == inbox.facts(),
-        len(inbox.facts()),
+        same == len(rounds),
+        f"{len(facts)}, {same} of {len(rounds)} rounds",
     )
-    for name, rows in expected.items():
+    for name, rows in calm.found.items():
+        same = sum(rows == one.found[name] for one in rounds)
         report.claim(
-            f"{name}: the rows of the uninterrupted run", rows == found[name], f"{len(rows)} rows"
+            f"{name}: the rows of the uninterrupted run",
+            same == len(rounds),
+            f"{len(rows)} rows, {same} of {len(rounds)} rounds",
         )
 
 
@@ -148,55 +198,79 @@ def ready(city: Path, folder: Path, url: str) -> Path:
     return folder
 
 
-def undisturbed(folder: Path) -> tuple[Inbox, dict[str, list[Any]], float]:
+def undisturbed(folder: Path, lives: Lives) -> tuple[Round, float]:
     """The run that nobody kills."""
-    with receiver(Inbox()) as inbox:
+    with receiver(Inbox(refuse_each=REFUSE_EACH)) as inbox:
         place = ready(folder / "city", folder / "calm", inbox.url)
         begun = time.monotonic()
-        finish(start(place))
-        return inbox, kept(place), time.monotonic() - begun
+        finish(start(lives, place))
+        return Round(inbox, kept(place)), time.monotonic() - begun
 
 
-def disturbed(folder: Path, kills: int, asked: Any) -> tuple[Inbox, dict[str, list[Any]], Tally]:
-    """Kill, start again, and at last let it end."""
-    chance, tally = random.Random(asked.seed), Tally()
-    with receiver(Inbox(delay_s=0.25)) as inbox:
-        place = ready(folder / "city", folder / "killed", inbox.url)
+def disturbed(
+    folder: Path, lives: Lives, deaths: Deaths, tally: Tally, longest_s: float, number: int
+) -> Round:
+    """Kill, start again, and at last, or when its work is done, let it end."""
+    with receiver(Inbox(delay_s=0.25, refuse_each=REFUSE_EACH)) as inbox:
+        place = ready(folder / "city", folder / f"killed-{number}", inbox.url)
         starts = {path.stem: line_starts(path) for path in (place / "world").glob("*.jsonl")}
         ends = {path.stem: path.stat().st_size for path in (place / "world").glob("*.jsonl")}
-        while tally.kills < kills:
+        while (name := deaths.draw()) is not None:
             before = len(inbox.ids)
-            process = start(place)
-            if chance.random() < 0.1:
-                tally.early += 1
-                time.sleep(chance.uniform(0.1, 1.0))
-            else:
-                wait_started(process)
-                time.sleep(chance.uniform(0.0, asked.longest))
-            if process.poll() is not None:
+            if not end_one(lives, place, name, deaths, tally, longest_s):
                 break
-            process.kill()
-            process.communicate()
             tally.kills += 1
-            look(place, inbox.settled()[before:], starts, ends, tally)
+            if not look(place, inbox.settled()[before:], starts, ends, tally):
+                break  # most places are met while records are read
         inbox.delay_s = 0.0
-        finish(start(place))
-        return inbox, kept(place), tally
+        finish(start(lives, place))
+        found = kept(place)
+    shutil.rmtree(place)
+    return Round(inbox, found)
+
+
+def end_one(
+    lives: Lives, place: Path, name: str, deaths: Deaths, tally: Tally, longest_s: float
+) -> bool:
+    """One life and its death; False when it had nothing left to do."""
+    chance = deaths.chance
+    if name == ANY:
+        life = start(lives, place)
+        early = chance.random() < 0.1
+        if early:
+            life.wait(chance.uniform(0.0, 0.5))
+        else:
+            wait_started(life)
+            life.wait(chance.uniform(0.0, longest_s))
+        tally.early += early
+    else:
+        times = chance.randint(1, POINTS[name]) if not deaths.missed[name] else 1
+        life = start(lives, place, f"{name}:{times}")
+        if life.wait(MEET_S) != -signal.SIGKILL:
+            deaths.missed[name] += 1
+            name = ANY if life.code is None else name
+    if life.code == 0:
+        return False
+    if life.code not in (None, -signal.SIGKILL):
+        finish(life)  # says how it ended
+    life.kill()
+    deaths.met(name)
+    return True
 
 
 def look(
     place: Path, sent: list[str], starts: dict[str, list[int]], ends: dict[str, int], tally: Tally
-) -> None:
-    """What a kill met: what this life `sent`, and the store it left behind."""
+) -> bool:
+    """What a kill met: what this life `sent`, and the store it left; whether input is unread."""
     database = place / "data/forewarn.db"
     if not database.exists():
-        return
+        return True
     with closing(sqlite3.connect(database)) as link:
         try:
             rows = link.execute("SELECT delivery_id, phase FROM outbox").fetchall()
             read = link.execute("SELECT origin, log, committed, frontier FROM positions").fetchall()
         except sqlite3.OperationalError:  # killed before the tables were made
-            return
+            return True
     done = {name for name, phase in rows if phase != "due"}
     flying = len(set(sent) - done)
     tally.flying.append(flying)
@@ -209,6 +283,7 @@ def look(
             tally.reread += bisect_left(known, frontier) - bisect_left(known, committed)
             unread |= frontier < ends[feed]
     tally.unread += unread or not read
+    return unread or not read
 
 
 def line_starts(path: Path) -> list[int]:
@@ -216,33 +291,22 @@ def line_starts(path: Path) -> list[int]:
     return [0, *accumulate(len(line) for line in path.open("rb"))][:-1]
 
 
-def start(folder: Path) -> "subprocess.Popen[str]":
+def start(lives: Lives, folder: Path, point: str = "") -> Life:
     """A daemon over a folder."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "engine", "run", str(folder), "--once"],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
-        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return lives.start(["run", str(folder), "--once"], log=folder / "daemon.log", point=point)
 
 
-def wait_started(process: "subprocess.Popen[str]") -> None:
-    """Return when the daemon says that it works; its further words are dropped."""
-    assert process.stderr is not None
-    said: list[str] = []
-    for line in process.stderr:
-        said.append(line)
-        if '"started"' in line:
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return
-    message = "the daemon did not start: " + "".join(said)[-2000:]
-    raise RuntimeError(message)
+def wait_started(life: Life) -> None:
+    """Return when the daemon says that it works, or has ended."""
+    if not life.wait_said('"started"', 60.0) and life.code is None:
+        message = "the daemon did not start: " + life.said()[-2000:]
+        raise RuntimeError(message)
 
 
-def finish(process: "subprocess.Popen[str]") -> None:
+def finish(life: Life) -> None:
     """Let a daemon come to its end."""
-    _, words = process.communicate(timeout=1800)
-    if process.returncode:
-        message = f"the daemon ended with {process.returncode}: {words[-2000:]}"
+    if life.wait(1800) != 0:
+        message = f"the daemon ended with {life.code}: {life.said()[-2000:]}"
         raise RuntimeError(message)
 
 

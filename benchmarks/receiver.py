@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,10 +11,14 @@ from typing import Any
 
 
 class Inbox:
-    """Raw deliveries in the order of their arrival; answers after `delay_s`."""
+    """Raw deliveries in the order of their arrival; answers after `delay_s`.
 
-    def __init__(self, delay_s: float = 0.0) -> None:
+    With `refuse_each` one in so many delivery ids is refused for good, the same ones each time.
+    """
+
+    def __init__(self, delay_s: float = 0.0, refuse_each: int = 0) -> None:
         self.delay_s = delay_s
+        self.refuse_each = refuse_each
         self.raw: list[tuple[str, bytes]] = []
         self.open = 0
         self.url = ""
@@ -27,6 +32,10 @@ class Inbox:
         time.sleep(self.delay_s)
         with self._lock:
             self.open -= 1
+
+    def refuses(self, name: str) -> bool:
+        """Whether this delivery is one that the peer will never take."""
+        return bool(self.refuse_each) and zlib.crc32(name.encode()) % self.refuse_each == 0
 
     @property
     def ids(self) -> list[str]:
@@ -60,7 +69,7 @@ def receiver(inbox: Inbox) -> Iterator[Inbox]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             inbox.take(self.headers["webhook-id"], body)
             with suppress(OSError):  # the sender may be dead by now
-                self.send_response(204)
+                self.send_response(410 if inbox.refuses(self.headers["webhook-id"]) else 204)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -1,0 +1,55 @@
+"""Which deaths a kill proof still owes: so many at random moments, so many at each crash point."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+ANY = ""
+"""A death at a random moment."""
+
+
+@dataclass(slots=True)
+class Deaths:
+    """Draws what ends the next life, in an order that the seed decides, and keeps the count.
+
+    Attributes:
+        owed: For each crash point, and for `ANY`, how many deaths are still to be had.
+        had: How many there were.
+        missed: Lives that were to end at a point and did not come to it.
+
+    """
+
+    chance: random.Random
+    owed: Counter[str]
+    had: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, seed: int, kills: int, points: Sequence[str], each: int) -> "Deaths":
+        """So many at random moments and `each` at every point."""
+        owed = Counter({ANY: kills, **dict.fromkeys(points, each)})
+        return cls(random.Random(seed), +owed)
+
+    @property
+    def left(self) -> int:
+        """How many are still owed."""
+        return self.owed.total()
+
+    def draw(self, among: Sequence[str] | None = None) -> str | None:
+        """The next one, as likely as it is owed; None when none of these is owed any more."""
+        names = [name for name in sorted(self.owed) if among is None or name in among]
+        if not names:
+            return None
+        return self.chance.choices(names, [self.owed[name] for name in names])[0]
+
+    def met(self, name: str) -> None:
+        """A life ended as it was to."""
+        self.had[name] += 1
+        self.owed[name] -= 1
+        self.owed = +self.owed
+
+    def rows(self, points: Sequence[str]) -> list[list[object]]:
+        """For random moments and each point: deaths, and lives that did not come to it."""
+        names = [ANY, *points] if self.had[ANY] else list(points)
+        return [[name or "at random", self.had[name], self.missed[name]] for name in names]
