@@ -73,7 +73,8 @@ class Hub:
         self._working, self._readable = False, set()
         await self._end_tasks()
         async with self._quiet_time():
-            crashpoint.passing("partitions-revoked")
+            if self._units:
+                crashpoint.passing("partitions-revoked")
 
     async def assigned(self, places: set[TP], generation: int) -> None:
         """Open a unit for everything that is ours now.
