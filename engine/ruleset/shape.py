@@ -14,6 +14,8 @@ from engine.ruleset.document import Document
 _Model = TypeVar("_Model", bound=BaseModel)
 _SHOWN = 40
 _KEY = "[key]"
+_SECRET = re.compile(r"(?:secret|token|password)$")
+_LOGIN = re.compile(r"://[^/@\s]+@")
 _QUOTED = re.compile(r"'([^']*)'")
 _ASIDE = frozenset({"nearest", "column", "at"})
 _OURS = re.compile(r"[RW][1-9][0-9][0-9]")
@@ -141,7 +143,8 @@ def _problem(model: type[BaseModel], document: Document, detail: ErrorDetails) -
     path = tuple(step for step in detail["loc"] if step != _KEY)
     at_key = _KEY in detail["loc"]
     name = next((step for step in reversed(path) if isinstance(step, str)), document.file)
-    words: dict[str, object] = {"name": name, "found": show(detail["input"])}
+    given = "***" if _SECRET.search(name) else _LOGIN.sub("://***@", show(detail["input"]))
+    words: dict[str, object] = {"name": name, "found": given}
     at = document.key(path) if at_key else document.at(path)
     if kind == "missing":
         return Problem(document.at(path[:-1]), "R111", {"name": str(path[-1])})

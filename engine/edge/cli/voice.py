@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,11 @@ from engine.text import LANGUAGES, say
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "orange": "38;5;208"}
 _LONGEST_EXCERPT = 160
+_SECRETS = (
+    re.compile(r"(?i)((?:secret|token|password)[\"']?:\s*)(\"[^\"]*\"?|'[^']*'?|[^\s,}\]]+)"),
+    re.compile(r"(://)([^/@\s\"']+)(?=@)"),
+)
+"""What must not be shown of a settings line: values of secret keys, and who logs in to a URL."""
 _LOCALE_NAMES = ("FOREWARN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
@@ -104,14 +110,20 @@ class Voice:
 
 
 def _with_excerpt(problem: Problem) -> Problem:
-    """The problem with the line it stands in, read again where loading did not keep it."""
+    """The problem with the line it stands in, read again where loading did not keep it.
+
+    A link is not read: what it leads to may be no business of who reads the report.
+    """
     file = Path(problem.at.file)
-    if problem.excerpt or not file.is_file():
+    if problem.excerpt or file.is_symlink() or not file.is_file():
         return problem
     lines = file.read_text("utf-8", "replace").splitlines()
     if not 0 < problem.at.line <= len(lines) or problem.at.column > _LONGEST_EXCERPT:
         return problem
-    return replace(problem, excerpt=lines[problem.at.line - 1][:_LONGEST_EXCERPT].rstrip())
+    excerpt = lines[problem.at.line - 1][:_LONGEST_EXCERPT].rstrip()
+    for pattern in _SECRETS:  # as long as before, so that the caret stays in its place
+        excerpt = pattern.sub(lambda found: found[1] + "*" * len(found[2]), excerpt)
+    return replace(problem, excerpt=excerpt)
 
 
 _CURRENT = [Voice()]
