@@ -231,8 +231,8 @@ class Intake:
     def _may_post(self, request: web.Request) -> bool:
         if self._token is None:
             return True
-        shown = request.headers.get("Authorization", "")
-        return hmac.compare_digest(shown.encode(), f"Bearer {self._token}".encode())
+        shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(shown, f"Bearer {self._token}".encode())
 
     def _answer(
         self, status: int, name: str, headers: Mapping[str, str] | None = None, **found: object

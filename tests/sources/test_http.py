@@ -1,5 +1,6 @@
 """The intake: 202 only for what is kept, every refusal with its reason, pressure as 429."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -124,6 +125,16 @@ async def test_with_a_token_only_its_holders_may_post(
 ) -> None:
     async with intake(tmp_path, token="right") as (url, _, _):
         assert (await post(f"{url}/feeds/gps", GOOD, Authorization=shown))[0] == status
+
+
+async def test_a_token_that_is_no_text_is_a_wrong_one(tmp_path: Path) -> None:
+    async with intake(tmp_path, token="right") as (url, _, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        writer.write(b"POST /feeds/gps HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        writer.write(b"Authorization: Bearer \xff\xfe\r\nContent-Length: 7\r\n\r\n" + GOOD)
+        assert b" 401 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_what_was_posted_comes_out_as_batches_and_resumes(tmp_path: Path) -> None:
