@@ -1,7 +1,7 @@
 """CSV records: one line of bytes becomes an event, by the columns of a header line."""
 
 import csv
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -60,14 +60,6 @@ def line_decoder(
         return struct(**values)
 
     return decode
-
-
-def line_values(line: bytes | str, columns: Sequence[str]) -> Mapping[str, str]:
-    """One CSV line as texts by column."""
-    cells = _cells(line)
-    if len(cells) != len(columns):
-        raise BadValue(Reason.NOT_CSV, f"{len(cells)} of {len(columns)} columns")
-    return dict(zip(columns, cells, strict=True))
 
 
 def _cells(line: bytes | str) -> list[str]:

@@ -164,11 +164,6 @@ def dimension(unit: str | None) -> str | None:
     return UNITS[unit].dimension if unit is not None else None
 
 
-def same_unit(one: str | None, other: str | None) -> bool:
-    """Whether two spellings mean the same unit."""
-    return one == other or (one in UNITS and other in UNITS and UNITS[one] == UNITS[other])
-
-
 def scale(unit: str, into: str) -> Fraction:
     """By what a number in `unit` is multiplied to be in `into`; both measure the same."""
     return UNITS[unit].factor / UNITS[into].factor

@@ -101,10 +101,7 @@ def after_pause(
     calendar, zone = at
     if not any(unit is PeriodUnit.WORKDAYS for _, unit in within.parts):
         return due_ms + (to_ms - from_ms)
-    day, last, lost = day_of(from_ms, zone), day_of(to_ms, zone), 0
-    while day < last:
-        day += timedelta(days=1)
-        lost += calendar.is_workday(day)
+    lost = calendar.workdays_between(day_of(from_ms, zone), day_of(to_ms, zone))
     if lost == 0:
         return due_ms
     return calendar.add(due_ms - 1, Period(((lost, PeriodUnit.WORKDAYS),)), zone)
