@@ -7,7 +7,7 @@ careful way: then nothing has happened here.
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, compress, repeat
-from operator import ge, le
+from operator import ge
 from typing import Any, NamedTuple
 
 from engine.decode.bulk import LOT as LOT  # noqa: PLC0414 - the pipeline cuts by it
@@ -78,24 +78,25 @@ def take_lot(
     marks = _marks(times, mark, intake.lateness_ms)
     if marks is None or min(times) < passed:
         return None
-    keys = list(map(intake.key_of, events))
-    if "" in keys:
-        return None
     settle, rank_of = intake.settle, intake.rank_of
     if settle is not None and intake.settle_first:
         for event in events:
             settle(event)
-    wanted = list(map(intake.admit, events, times))
-    ranks = repeat("") if rank_of is None else map(rank_of, events, values)
-    entries = zip(
-        times, repeat(intake.number), keys, ranks, repeat(log), offsets, marks, wanted, events,
+    hits = list(map(intake.admit, events, times))
+    # What nobody wants is dropped before any more is asked about it.
+    wanted = events if all(hits) else list(compress(events, hits))
+    keys = list(map(intake.key_of, wanted))
+    if "" in keys:
+        return None
+    if settle is not None and not intake.settle_first:
+        for event in wanted:
+            settle(event)
+    ranks = repeat("") if rank_of is None else map(rank_of, wanted, compress(values, hits))
+    waiting += zip(
+        compress(times, hits), repeat(intake.number), keys, ranks, repeat(log),
+        compress(offsets, hits), compress(marks, hits), filter(None, hits), wanted,
         strict=False,
     )  # fmt: skip
-    first = len(waiting)
-    waiting += compress(entries, wanted)
-    if settle is not None and not intake.settle_first:
-        for entry in waiting[first:]:
-            settle(entry[8])
     return marks[-1]
 
 
@@ -110,7 +111,7 @@ def _timely(times: list[int], arrivals: Sequence[int | None], ahead_ms: int) -> 
 def _marks(times: list[int], mark: int, lateness_ms: int) -> list[int] | None:
     """What the watermark was before each event, and after the last; None if one is behind it."""
     newest = mark + lateness_ms
-    if times[0] >= newest and all(map(le, times, times[1:])):
+    if times[0] >= newest and sorted(times) == times:
         marks = [newest, *times]
         return [at_ms - lateness_ms for at_ms in marks] if lateness_ms else marks
     marks = list(accumulate(times, max, initial=newest))

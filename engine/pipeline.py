@@ -28,6 +28,13 @@ from engine.state.log import Log
 from engine.state.quarantine import Quarantine
 from engine.state.watermark import NEVER, Progress
 
+PASS = 4 * LOT
+"""A longer batch is worked on in passes of so many records, while their events are at hand.
+
+A pass fits into a processor's own cache; a batch of thousands does not, and takes half as long
+again. It changes nothing else: batches may be cut anywhere.
+"""
+
 
 class Space:
     """One partition of one key space: what was read, what waits, what the rules remember.
@@ -78,19 +85,49 @@ class Space:
             feed: make_intake(program, number) for number, feed in enumerate(program.feeds)
         }
         self.handlers = Handlers(program, self.logics, self.quarantine, self._trouble)
+        self.noted: list[tuple[Log, SourceId, Sequence[Record]]] = []
         self.begun = False
 
     # --- taking in ------------------------------------------------------------------------
 
     def announce(self, source: SourceId) -> None:
         """Let a source hold the watermark back until it speaks, rests or is finished."""
+        self._catch_up()
         self.progress.announce(source)
 
     def ingest(self, log: str, source: SourceId, records: Sequence[Record]) -> None:
-        """Decode records and put those that a rule wants into the reorder buffer."""
+        """Take records; those that a rule wants are decoded and put into the reorder buffer.
+
+        A long batch is only noted here: `advance` takes it in, pass by pass.
+        """
         if not records:
             return
-        place, intake = self.log(log), self.intakes[source.feed]
+        place = self.log(log)
+        if self._may_wait(place, source, records):
+            self.progress.reach(source, NEVER)
+            self.noted.append((place, source, records))
+        else:
+            self._catch_up()
+            self._take(place, source, records)
+
+    def _may_wait(self, place: Log, source: SourceId, records: Sequence[Record]) -> bool:
+        """Whether taking these in later can make no difference: the source is known and awake."""
+        return (
+            len(records) > PASS
+            and records[0].before_ms is None
+            and source in self.progress.sources
+            and not place.rests
+        )
+
+    def _catch_up(self) -> None:
+        """Take in what was noted, before anything else is heard of the sources."""
+        noted, self.noted = self.noted, []
+        for place, source, records in noted:
+            self._take(place, source, records)
+
+    def _take(self, place: Log, source: SourceId, records: Sequence[Record]) -> None:
+        """Take records in, by the lot where nothing is out of the ordinary."""
+        intake = self.intakes[source.feed]
         mark, passed, events = place.mark, self.progress.watermark, 0
         for start in range(0, len(records), LOT):
             lot = records[start : start + LOT]
@@ -166,14 +203,17 @@ class Space:
 
     def mark(self, source: SourceId, watermark_ms: int) -> None:
         """Note that no record of this source older than `watermark_ms` will follow."""
+        self._catch_up()
         self.progress.reach(source, watermark_ms)
 
     def idle(self, source: SourceId) -> None:
         """Note (from the tick log) that this source is quiet or finished; it holds nothing back."""
+        self._catch_up()
         self.progress.rest(source)
 
     def tick(self, elapsed_ms: int) -> None:
         """Note (from the tick log) that all sources were quiet for this long."""
+        self._catch_up()
         self.progress.elapse(elapsed_ms)
 
     # --- letting go -----------------------------------------------------------------------
@@ -185,16 +225,26 @@ class Space:
         """
         if not self.begun:
             self.begin(NEVER)
+        duplicates, released = self.buffer.duplicates, 0
+        noted, self.noted = self.noted, []
+        for place, source, records in noted:
+            for start in range(0, len(records), PASS):
+                self._take(place, source, records[start : start + PASS])
+                released += self._let_go(self.progress.settle())
         watermark = self.progress.settle()
         if until_ms is not None:
             watermark = self.progress.watermark = max(watermark, until_ms + 1)
-        duplicates = self.buffer.duplicates
+        released += self._let_go(watermark)
+        if self.buffer.duplicates > duplicates:
+            self._count("duplicates", self.program.name, self.buffer.duplicates - duplicates)
+        return self._finish(watermark, released)
+
+    def _let_go(self, watermark: int) -> int:
+        """Release what lies before the watermark to the rules and timers; answers how many."""
         released = self.buffer.release(watermark)
         self._run(released)
         self._fire(watermark)
-        if self.buffer.duplicates > duplicates:
-            self._count("duplicates", self.program.name, self.buffer.duplicates - duplicates)
-        return self._finish(watermark, len(released))
+        return len(released)
 
     def _run(self, released: list[Entry]) -> None:
         """Hand events to the rules in order, and between them the timers that come first."""

@@ -116,7 +116,7 @@ class Core(Protocol):
         """
 
     def ingest(self, log: str, source: SourceId, records: Sequence[Record]) -> None:
-        """Decode records and put them into the reorder buffer; nothing fires yet."""
+        """Take records, to be decoded and put into the reorder buffer; nothing fires yet."""
 
     def mark(self, source: SourceId, watermark_ms: int) -> None:
         """Note that no record of this source older than `watermark_ms` will follow."""

@@ -55,3 +55,15 @@ def make_far(radius_m: float) -> Far:
         return distance_m(lon1, lat1, lon2, lat2) > radius_m
 
     return far
+
+
+def near_side(radius_m: float) -> float:
+    """Degrees by which two positions may differ along either axis and surely not be further apart.
+
+    The box of this half side lies within the circle wherever its centre is: a degree of longitude
+    is nowhere longer than one of latitude, and a thousandth is left for what `make_far` says of
+    the flat distance. 0 where the flat distance proves nothing.
+    """
+    if not 0.0 < radius_m <= _FLAT_M:
+        return 0.0
+    return radius_m * (1.0 - 10.0 * _BAND) / _M_PER_DEGREE / sqrt(2.0)

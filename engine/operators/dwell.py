@@ -25,17 +25,25 @@ Fix = list[Any]
 
 
 class Place:
-    """Where a stay may be: a circle around its first fix, or the zone its first fix lies in."""
+    """Where a stay may be: a circle around its first fix, or the zone its first fix lies in.
+
+    Attributes:
+        near: Positions that differ by less than so many degrees along both axes are surely not
+            `far`; most fixes of a standing key are known by that.
+
+    """
 
     def __init__(
         self,
         far: Callable[[float, float, float, float], bool] | None,
         zone_at: Callable[[float, float], str | None] | None,
         in_zone: Callable[[str, float, float], bool] | None,
+        near: float = 0.0,
     ) -> None:
         self.far = far
         self.zone_at = zone_at
         self.in_zone = in_zone
+        self.near = near
 
     def anchor(self, fix: Fix) -> str | None:
         """The zone of a fix that may begin a stay (empty for a circle), or None if it may not."""
@@ -125,16 +133,16 @@ class DwellLogic:
         glance, extras = self.glances[feed], self.extras
         keys, opened, far = self.keys, self.life.open, self.place.far
         circle = far if self.place.in_zone is None else None
+        near = self.place.near
         silent = self.spec.silent_ms
         patience = 2**62 if silent is None else silent
         at_least, touch = self.spec.at_least_ms, self.host.dirty.add
         listens = self.life.listens
 
         def on_event(key: str, event: Event, at_ms: int) -> None:
-            stay = keys.get(key)
             seen = glance(event, None if extras is None else extras(key, event, at_ms))
             if seen is None:
-                if stay is not None:
+                if key in keys:
                     self._leave(key, at_ms, event)
                 if listens and key in opened:
                     self.life.event(key, event, at_ms)
@@ -142,6 +150,7 @@ class DwellLogic:
             lon, lat = seen
             if lon is None or lat is None:
                 return
+            stay = keys.get(key)
             if stay is None:
                 self._start(key, [at_ms, lon, lat, at_ms], feed, event)
             elif (
@@ -149,7 +158,10 @@ class DwellLogic:
                 circle is not None
                 and stay.out is None
                 and at_ms - stay.last <= patience
-                and not circle(stay.lon, stay.lat, lon, lat)
+                and (
+                    (-near < lon - stay.lon < near and -near < lat - stay.lat < near)
+                    or not circle(stay.lon, stay.lat, lon, lat)
+                )
                 and (stay.calm is not None or at_ms - stay.begin < at_least)
             ):
                 stay.last, stay.event = at_ms, event

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.geo.distance import EARTH_RADIUS_M, distance_m, make_far
+from engine.geo.distance import EARTH_RADIUS_M, distance_m, make_far, near_side
 
 QUARTER_M = EARTH_RADIUS_M * math.pi / 2
 
@@ -61,3 +61,21 @@ def test_far_agrees_with_the_distance_close_to_the_radius(
     )
     there = (lon + math.degrees(turn), math.degrees(end))
     assert make_far(radius)(lon, lat, *there) is (distance_m(lon, lat, *there) > radius)
+
+
+SIDES = st.one_of(st.floats(-1, 1), st.floats(0.999_999, 1), st.floats(-1, -0.999_999))
+
+
+@settings(deadline=None, max_examples=300)
+@given(RADII, LONS, LATS, SIDES, SIDES)
+def test_what_lies_within_the_near_side_is_never_far(
+    radius: float, lon: float, lat: float, east: float, north: float
+) -> None:
+    near = near_side(radius)
+    there = (lon + east * near, max(-90.0, min(90.0, lat + north * near)))
+    assert near == 0.0 or not make_far(radius)(lon, lat, *there)
+
+
+def test_the_near_side_is_most_of_what_fits_into_the_circle() -> None:
+    assert near_side(100.0) * 111_195 * math.sqrt(2) == pytest.approx(100.0, rel=2e-3)
+    assert near_side(2e6) == 0.0

@@ -5,7 +5,7 @@ import random
 import pytest
 from small_world import MIN, T0, fix, program
 
-from engine.pipeline import Space
+from engine.pipeline import PASS, Space
 from engine.ports import Record, SourceId
 
 GPS = SourceId("gps")
@@ -57,3 +57,65 @@ def test_ordinary_records_take_the_short_way(spread, monkeypatch):
     waiting, mark, *_ = taken(given_, by_the_lot=True)
     assert len(waiting) > 100
     assert mark > T0
+
+
+PAID = SourceId("paid")
+
+
+def worked_on(given_, size, *, other):
+    """Changes, counts and last state rows when the records come in batches of this size."""
+    space = Space(program().spaces["car"])
+    space.announce(GPS)
+    space.announce(PAID)
+    if other == "rests":
+        space.idle(PAID)
+    rows: dict[tuple[str, str], bytes | None] = {}
+    counts: dict[tuple[str, str], int] = {}
+    changes, refused = [], []
+    for start in range(0, len(given_) + size, size):
+        if other == "follows":
+            space.mark(PAID, T0 + (start + size // 2) * 6_000)
+        space.ingest("log", GPS, given_[start : start + size])
+        outcome = space.advance(None if start < len(given_) else T0 + 24 * HOUR)
+        changes += outcome.changes
+        refused += outcome.rejected
+        rows |= {(write.rule, write.key): write.value for write in outcome.writes}
+        for name, count in outcome.counts.items():
+            counts[name] = counts.get(name, 0) + count
+    return changes, {one: row for one, row in rows.items() if row is not None}, counts, refused
+
+
+@pytest.mark.parametrize("other", ["rests", "follows"])
+@pytest.mark.parametrize("spread", [0.0, 0.5, 30.0])
+def test_a_long_batch_is_worked_on_in_passes_and_says_the_same_as_short_ones(spread, other):
+    given_ = records(random.Random(3), 5 * PASS, spread=spread, arrivals="none")
+    given_[700] = given_[700]._replace(value=b"{")
+    given_[3000] = given_[2999]._replace(offset=3000)
+    found = [worked_on(given_, size, other=other) for size in (5 * PASS, 2 * PASS, 100)]
+    assert len(found[0][0]) > 10
+    assert found[0][3][0].reason == "not-json"
+    if spread == 30.0:
+        assert found[0][2]["late", "gps"] > 100
+    assert found[0] == found[1] == found[2]
+
+
+def test_nothing_of_a_long_batch_happens_before_the_rules_are_asked_to_go_on():
+    space = Space(program().spaces["car"])
+    space.announce(GPS)
+    given_ = records(random.Random(3), 3 * PASS, spread=0, arrivals="none")
+    space.ingest("log", GPS, given_)
+    assert space.outcome.changes == []
+    assert space.advance().changes != []
+
+
+def test_a_source_that_rested_holds_the_watermark_back_once_its_long_batch_is_noted():
+    space = Space(program().spaces["car"])
+    space.announce(GPS)
+    space.mark(GPS, T0)
+    space.idle(GPS)
+    space.mark(PAID, T0)
+    space.ingest("log", GPS, records(random.Random(3), 3 * PASS, spread=0, arrivals="none"))
+    space.mark(PAID, T0 + 24 * HOUR)
+    outcome = space.advance()
+    assert outcome.counts.get(("late", "gps"), 0) == 0
+    assert outcome.watermark_ms < T0 + 24 * HOUR

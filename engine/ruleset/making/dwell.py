@@ -4,7 +4,7 @@ import ast
 from typing import cast
 
 from engine.feeds.spec import FeedSpec
-from engine.geo.distance import make_far
+from engine.geo.distance import make_far, near_side
 from engine.operators.dwell import DwellLogic, Glance, Place
 from engine.operators.specs.dwell import DwellSpec
 from engine.ruleset.expr.compile import function as build
@@ -33,7 +33,7 @@ def _place(when: DwellSpec, project: Project) -> Place:
     """Where a stay may be, compiled."""
     far = None if when.radius_m is None else make_far(when.radius_m)
     if not when.zones:
-        return Place(far, None, None)
+        return Place(far, None, None, 0.0 if when.radius_m is None else near_side(when.radius_m))
     layer = project.zones[when.zones]
 
     def zone_at(lon: float, lat: float) -> str | None:
