@@ -188,6 +188,9 @@ def test_a_replay_sorts_unpacks_and_answers_in_json(project, capsys):
         pytest.param(["run", "nowhere"], 4, "nowhere", id="nothing-to-run"),
         pytest.param(["run", "--role", "worker"], 64, "worker", id="a-role-without-a-broker"),
         pytest.param(["init"], 4, "README.md", id="a-folder-that-is-taken"),
+        pytest.param(["test", "--junit", "no/x.xml"], 4, "no/x.xml", id="a-report-nowhere"),
+        pytest.param(["receive", "--port", "99999"], 4, "99999", id="a-port-that-cannot-be"),
+        pytest.param(["demo", "--keep", "README.md"], 4, "README.md", id="a-file-for-a-folder"),
     ],
 )
 @pytest.mark.usefixtures("project")

@@ -25,6 +25,7 @@ from engine.edge.cli.demo_stage import (
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.receive import Inbox
 from engine.edge.cli.voice import voice
+from engine.errors import EnvironmentUnusable
 from engine.model.change import Change, Transition
 from simulators import to_files
 from simulators.scenario import World
@@ -59,7 +60,11 @@ def show(
     speak = voice()
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(TemporaryDirectory(prefix="forewarn-demo-")))
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            sentence = speak.say("init-unwritable", path=folder, why=error.strerror)
+            raise EnvironmentUnusable(sentence) from error
         world = make("city", seed=seed, **city)
         records = sum(1 for _ in world.items())
         to_files.write_truth(world, folder)

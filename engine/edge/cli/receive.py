@@ -100,7 +100,7 @@ def serve(port: int, inbox: Inbox) -> ThreadingHTTPServer:
 
     try:
         return ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise EnvironmentUnusable(voice().say("receive-port", port=port, why=error)) from error
 
 

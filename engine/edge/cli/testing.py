@@ -7,7 +7,7 @@ from engine.edge.cli.exits import Exit
 from engine.edge.cli.progress import Progress
 from engine.edge.cli.projects import cases_of, find
 from engine.edge.cli.voice import voice
-from engine.errors import DeclarationError
+from engine.errors import DeclarationError, EnvironmentUnusable
 from engine.ruletest.report import as_json, as_junit, as_text
 from engine.ruletest.run import Result, run_case
 from engine.ruletest.variants import Telling
@@ -31,7 +31,11 @@ def run_tests(
             progress.step()
     speak = voice()
     if junit is not None:
-        junit.write_text(as_junit(results, speak.lang), "utf-8")
+        try:
+            junit.write_text(as_junit(results, speak.lang), "utf-8")
+        except OSError as error:
+            sentence = speak.say("init-unwritable", path=junit, why=error.strerror)
+            raise EnvironmentUnusable(sentence) from error
     if speak.json:
         speak.data(as_json(results, speak.lang))
     else:
