@@ -32,11 +32,17 @@ _RECORD_S = 5.0
 
 
 class Metrics:
-    """The daemon's own registry: nothing of other libraries is in it, every name is `forewarn_`."""
+    """The daemon's own registry: nothing of other libraries is in it, every name is `forewarn_...`.
+
+    Attributes:
+        labels: The label names of every figure that we declare.
+
+    """
 
     def __init__(self) -> None:
         """Declare every metric, so that all names are there from the start."""
         self.registry = CollectorRegistry()
+        self.labels: dict[str, tuple[str, ...]] = {}
         self._events = self._counter("events", "Records read", "feed")
         self._rejected = self._counter("rejected", "Records refused", "feed", "reason")
         self._counts = self._counter("core", "What the core counted", "what", "label")
@@ -186,14 +192,17 @@ class Metrics:
         self._quarantined[place] = off
 
     def _counter(self, name: str, help_: str, *labels: str) -> Counter:
+        self.labels[f"forewarn_{name}"] = labels
         return Counter(f"forewarn_{name}", help_, labels, registry=self.registry)
 
     def _gauge(self, name: str, help_: str, *labels: str) -> Gauge:
+        self.labels[f"forewarn_{name}"] = labels
         return Gauge(f"forewarn_{name}", help_, labels, registry=self.registry)
 
     def _histogram(
         self, name: str, help_: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
+        self.labels[f"forewarn_{name}"] = labels
         return Histogram(f"forewarn_{name}", help_, labels, buckets=buckets, registry=self.registry)
 
 
