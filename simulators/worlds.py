@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from simulators.city import City
@@ -45,15 +46,37 @@ def _option(build: type, name: str) -> Option:
     return Option(name, read, default, text, choices[0] if choices else None)
 
 
+def count(text: str) -> int:
+    """A whole number above zero."""
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
+
+
+def span(text: str) -> float:
+    """A number of hours above zero."""
+    if not 0 < (hours := float(text)) < _LONGEST_H:
+        raise ValueError(text)
+    return hours
+
+
+def instant(text: str) -> str:
+    """An instant with its offset, as it was written."""
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(text)
+    return text
+
+
+_LONGEST_H = 100_000
 _NOISE = ("none", "default", "heavy")
 _ABOUT: dict[str, Any] = {
     "seed": (int, "the same seed makes the same world"),
-    "vehicles": (int, "how many vehicles"),
-    "hours": (float, "how long the vehicles are watched"),
-    "projects": (int, "how many construction projects"),
-    "days": (int, "how many days the ledgers cover"),
-    "start": (str, "first instant, ISO with offset"),
-    "every_s": (int, "seconds between two fixes on the way"),
+    "vehicles": (count, "how many vehicles"),
+    "hours": (span, "how long the vehicles are watched"),
+    "projects": (count, "how many construction projects"),
+    "days": (count, "how many days the ledgers cover"),
+    "start": (instant, "first instant, ISO with offset"),
+    "every_s": (count, "seconds between two fixes on the way"),
     "datum": (str, "datum of the positions sent", ("gcj02", "wgs84")),
     "noise": (str, "what the world does to clean records", _NOISE),
 }

@@ -190,6 +190,9 @@ def test_a_replay_sorts_unpacks_and_answers_in_json(project, capsys):
         pytest.param(["init"], 4, "README.md", id="a-folder-that-is-taken"),
         pytest.param(["test", "--junit", "no/x.xml"], 4, "no/x.xml", id="a-report-nowhere"),
         pytest.param(["receive", "--port", "99999"], 4, "99999", id="a-port-that-cannot-be"),
+        pytest.param(["simulate", "mars", "-o", "x"], 64, "command line", id="no-such-world"),
+        pytest.param(["simulate", "fleet", "-o", "x", "--vehicles", "-3"], 64, "-3", id="too-few"),
+        pytest.param(["simulate", "city", "-o", "x", "--start", "now"], 64, "now", id="no-start"),
         pytest.param(["demo", "--keep", "README.md"], 4, "README.md", id="a-file-for-a-folder"),
     ],
 )
