@@ -36,9 +36,9 @@ class Deaths:
         """How many are still owed."""
         return self.owed.total()
 
-    def draw(self, among: Sequence[str] | None = None) -> str | None:
-        """The next one, as likely as it is owed; None when none of these is owed any more."""
-        names = [name for name in sorted(self.owed) if among is None or name in among]
+    def draw(self) -> str | None:
+        """The next one, as likely as it is owed; None when none is owed any more."""
+        names = sorted(+self.owed)
         if not names:
             return None
         return self.chance.choices(names, [self.owed[name] for name in names])[0]

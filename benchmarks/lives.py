@@ -121,7 +121,8 @@ class _Cradle:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def start(self, words: Sequence[str], log: Path, cwd: Path, more: Mapping[str, str]) -> Life:
-        said_before = log.stat().st_size if log.exists() else 0
+        log.touch()
+        said_before = log.stat().st_size
         asked = {"words": list(words), "log": str(log), "cwd": str(cwd), "more": dict(more)}
         assert self._process.stdin is not None
         with self._lock:

@@ -1,104 +1,153 @@
-"""Kill on Kafka: workers and dispatcher are killed and restarted, and nothing shows of it.
+"""Kill on Kafka: workers and dispatcher die anywhere and are started again; nothing shows of it.
 
 Two Faust workers and a dispatcher (SQL outbox, webhook) as processes, both shipped packs. While
-records flow in, one process after the other is ended at a random age: `kill -9` or SIGTERM.
-Compared with an uninterrupted run: published alerts, distinct deliveries, saved state.
+records flow in, each process is ended again and again: at random moments and at each named crash
+point by `kill -9`, and by SIGTERM. A round ends with the last record of the world; then the next
+begins on fresh topics, until all deaths are had. Compared with an uninterrupted run: published
+alerts, distinct deliveries, saved state.
 """
 
 import asyncio
 import random
-import sqlite3
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from benchmarks.receiver import Inbox, receiver
+from benchmarks.crashes import ANY, Deaths
+from benchmarks.installation import (
+    DISPATCHER,
+    LARGE,
+    MODULES,
+    PARALLEL,
+    REFUSE_EACH,
+    SMALL,
+    City,
+    Installation,
+    Lookout,
+    Result,
+    claim_same,
+    own_broker,
+    played,
+)
+from benchmarks.lives import Life, Lives
 from benchmarks.report import Report, options
-from benchmarks.streams import Sent, Stage, broker, plain
-from benchmarks.worlds import RULES, scratch, write_world
+from benchmarks.worlds import scratch
 
-WORKERS, DISPATCHER, PARALLEL = ("w0", "w1"), "d0", 8
+WORKERS = ("w0", "w1")
+VISITOR = "visitor"
+"""A worker that joins and leaves when partitions must change hands."""
+TERM = "SIGTERM"
+MEET_S, LONGEST_S, ROUND = 8.0, 2.5, 120
+"""Longest wait for a crash point, longest age at a random death, deaths of one round."""
+WORKER_POINTS = {
+    "after-fetch": 6, "after-decode": 6, "timer-due": 3, "timer-fired": 3, "after-core-step": 6,
+    "effect-sent": 3, "state-sent": 6, "before-commit": 6, "after-commit": 6,
+    "recovery-start": 6, "recovery-half": 3, "recovery-end": 3, "partitions-assigned": 1,
+    "partitions-revoked": 1,
+}  # fmt: skip
+DISPATCHER_POINTS = {
+    "after-fetch": 2, "alert-row-inserted": 4, "before-commit": 2, "after-commit": 2,
+    "committed-not-claimed": 2, "outbox-claimed": 2, "request-sent": 3, "answer-read": 3,
+    "dead-letter-moved": 1, "retention-half": 1, "partitions-assigned": 1,
+}  # fmt: skip
+"""The crash points of each process, and up to which passing of each it may live."""
 
 
 @dataclass(slots=True)
 class Tally:
     """What the endings met."""
 
-    rows: list[list[Any]] = field(default_factory=list)
     pending: int = 0
+    endings: int = 0
     waiting: int = 0
     flying: int = 0
+    most: int = 0
     codes: Counter[int] = field(default_factory=Counter)
-
-
-@dataclass(slots=True)
-class Result:
-    """What a run left behind."""
-
-    alerts: list[tuple[str, ...]]
-    state: dict[str, list[Any]]
-    inbox: Inbox
-    took_s: float
+    ages: list[float] = field(default_factory=list)
 
 
 def main() -> int:
     """End processes again and again; exit code 1 when something was lost or doubled."""
     parser = options(__doc__ or "", seed=5)
-    parser.add_argument("--kills", type=int, default=0, help="default 30, reduced 4")
-    parser.add_argument("--stops", type=int, default=0, help="SIGTERM, default 10, reduced 2")
-    parser.add_argument(
-        "--longest", type=float, default=8.0, help="longest pause between endings, seconds"
-    )
+    parser.add_argument("--kills", type=int, help="at random moments: default 200, reduced 3")
+    parser.add_argument("--points", type=int, help="at each point: default 40, reduced 0")
+    parser.add_argument("--stops", type=int, help="SIGTERM: default 10, reduced 1")
     asked = parser.parse_args()
-    asked.kills = asked.kills or (4 if asked.reduced else 30)
-    asked.stops = asked.stops or (2 if asked.reduced else 10)
-    report = Report("kill-kafka", "Proof: kill -9 and SIGTERM (Faust on Kafka)", asked)
-    with scratch("kill-kafka") as folder:
-        sizes: dict[str, Any] = {"vehicles": 16, "hours": 12.0, "projects": 20, "days": 90}
-        if not asked.reduced:
-            sizes = {"vehicles": 60, "hours": 24.0, "projects": 100, "days": 150}
-        world = write_world("city", folder / "world", seed=asked.seed, noise="default", **sizes)
-        records = [Sent(item.feed, item.key, item.value) for item in world.items()]
-        bootstrap = broker()
-        calm, _ = run(folder, "calm", bootstrap, records, world.end_ms, None)
-        killed, tally = run(folder, "killed", bootstrap, records, world.end_ms, asked)
+    small = asked.reduced
+    kills = asked.kills if asked.kills is not None else (3 if small else 200)
+    each = asked.points if asked.points is not None else (0 if small else 40)
+    stops = asked.stops if asked.stops is not None else (1 if small else 10)
+    report = Report("kill-kafka", "Proof: kill -9 and SIGTERM anywhere (Faust on Kafka)", asked)
+    workers = Deaths.of(asked.seed, kills - kills // 4, tuple(WORKER_POINTS), each)
+    dispatcher = Deaths.of(asked.seed + 1, kills // 4, tuple(DISPATCHER_POINTS), each)
+    workers.owed[TERM] = stops - stops // 5
+    dispatcher.owed[TERM] = stops // 5
+    tally, rounds = Tally(), list[Result]()
+    with scratch("kill-kafka") as folder, own_broker(folder) as bootstrap, \
+            Lives(MODULES, asked.seed) as lives:  # fmt: skip
+        city = City.make(folder, asked.seed, SMALL if small else LARGE)
+        calm = played(bootstrap, city, "calm", lives)
+        begun = time.monotonic()
+        while workers.left or dispatcher.left:
+            found = played(
+                bootstrap, city, f"killed-{len(rounds)}", lives,
+                lambda stage: _disturb(stage, workers, dispatcher, tally), delay_s=1.0,
+            )  # fmt: skip
+            rounds.append(found)
+            print(f"round {len(rounds)}: {workers.left + dispatcher.left} deaths left", flush=True)
     report.say(
-        f"City of seed {asked.seed}, default noise: {len(records):,} records. Two workers, one "
-        f"dispatcher with a webhook of {PARALLEL} parallel requests. Uninterrupted "
-        f"{calm.took_s:.0f} s, disturbed {killed.took_s:.0f} s."
+        f"City of seed {asked.seed}, default noise: {len(city.records):,} records. Two workers, "
+        f"one dispatcher, a webhook with {PARALLEL} parallel requests, a receiver that takes 1 s "
+        f"and refuses one delivery in {REFUSE_EACH} for good. Uninterrupted {calm.took_s:.0f} s; "
+        f"{len(rounds)} disturbed rounds of up to {ROUND} endings took "
+        f"{time.monotonic() - begun:.0f} s. A life is forked from a process that has imported the "
+        "program, and records are sent at the pace of the endings."
     )
-    tell(report, calm, killed, tally)
+    tell(report, calm, rounds, tally, (workers, dispatcher), each)
     return report.close()
 
 
-def tell(report: Report, calm: Result, killed: Result, tally: Tally) -> None:
+def tell(
+    report: Report, calm: Result, rounds: Sequence[Result], tally: Tally,
+    deaths: tuple[Deaths, Deaths], each: int,
+) -> None:  # fmt: skip
     """Figures and claims."""
-    endings = len(tally.rows)
-    repeats = len(killed.inbox.ids) - len(set(killed.inbox.ids))
-    kinds = Counter(f"{row[0]} {row[1]}" for row in tally.rows)
+    repeats = sum(one.repeats for one in rounds)
+    workers, dispatcher = deaths
     report.table(["what", "value"], [
-        ["endings", endings],
-        ["by kind", ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))],
+        ["endings", tally.endings],
+        ["workers killed at random", workers.had[ANY]],
+        ["dispatcher killed at random", dispatcher.had[ANY]],
+        ["killed at a crash point", sum(
+            count for one in deaths for name, count in one.had.items() if name not in (ANY, TERM)
+        )],
         ["exit codes after SIGTERM", dict(tally.codes)],
+        ["median age at the end, s", sorted(tally.ages)[len(tally.ages) // 2]],
         ["endings with unacknowledged work", tally.pending],
-        ["records that waited in a worker at the endings, to be read again", tally.waiting],
+        ["records that waited in workers at the endings, to be read again", tally.waiting],
         ["deliveries on their way when a dispatcher ended, sum", tally.flying],
-        ["transitions on the alerts topic", len(killed.alerts)],
-        ["distinct transitions there", len(set(killed.alerts))],
-        ["raw webhook deliveries", len(killed.inbox.ids)],
-        ["distinct delivery ids", len(set(killed.inbox.ids))],
+        ["deliveries on their way at one end, most", tally.most],
+        ["rounds, each to the end of the world", len(rounds)],
+        ["transitions on the alerts topic of each round", len(rounds[0].alerts)],
+        ["raw webhook deliveries", sum(len(one.inbox.ids) for one in rounds)],
         ["repeats", repeats],
         ["distinct delivery ids of the uninterrupted run", len(set(calm.inbox.ids))],
     ])  # fmt: skip
+    rows = [["worker", *row] for row in workers.rows(tuple(WORKER_POINTS))]
+    rows += [["dispatcher", *row] for row in dispatcher.rows(tuple(DISPATCHER_POINTS))]
+    report.table(["process", "died", "times", "lives that did not come to it"], rows)
+    share = tally.pending / max(1, tally.endings)
     report.claim(
-        "at least 80 % of the endings met unacknowledged work",
-        tally.pending >= 0.8 * endings,
-        f"{tally.pending} of {endings}",
+        "at least 80 % of the endings met unacknowledged work", share >= 0.8, f"{share:.0%}"
+    )
+    points = (*WORKER_POINTS, *DISPATCHER_POINTS)
+    report.claim(
+        f"each of the {len(points)} crash points was met {each} times",
+        all(workers.had[name] >= each for name in WORKER_POINTS)
+        and all(dispatcher.had[name] >= each for name in DISPATCHER_POINTS),
     )
     report.claim("records were read again", tally.waiting > 0, tally.waiting)
     report.claim(
@@ -106,127 +155,136 @@ def tell(report: Report, calm: Result, killed: Result, tally: Tally) -> None:
         set(tally.codes) <= {0, 143},
         dict(tally.codes),
     )
-    lost = Counter(calm.alerts) - Counter(killed.alerts)
-    extra = Counter(killed.alerts) - Counter(calm.alerts)
-    report.claim("no alert was lost", not lost, sum(lost.values()))
-    report.claim("no alert was published twice or wrongly", not extra, sum(extra.values()))
-    report.claim(
-        "distinct deliveries are those of the uninterrupted run",
-        set(calm.inbox.ids) == set(killed.inbox.ids),
-        len(set(killed.inbox.ids)),
-    )
-    report.claim(
-        "distinct (rule, key, transition, event time) too",
-        calm.inbox.facts() == killed.inbox.facts(),
-    )
+    claim_same(report, calm, rounds)
     report.claim(
         "webhook repeats are at most the requests in flight",
         repeats <= tally.flying,
         f"{repeats} of {tally.flying}",
     )
-    same = calm.state == killed.state
-    report.claim(
-        "saved state is that of the uninterrupted run", same, sum(map(len, killed.state.values()))
-    )
-    for kind, some in (("lost", lost), ("extra", extra)):
-        if some:
-            report.say(kind)
-            report.code("\n".join(str(one)[:300] for one in list(some)[:8]))
-    report.head("Every ending")
-    report.table(["process", "signal", "age s", "unread", "waiting", "on their way"], tally.rows)
 
 
-def run(
-    folder: Path, name: str, bootstrap: str, records: Sequence[Sent], end_ms: int, asked: Any
-) -> tuple[Result, Tally]:
-    """One installation from its first record to its last delivery."""
-    with receiver(Inbox(delay_s=0.0 if asked is None else 3.0)) as inbox:
-        (folder / name).mkdir()
-        hook = {"kind": "webhook", "url": inbox.url, "parallel": PARALLEL}
-        stage = Stage(
-            bootstrap, folder / name, {pack: RULES / pack for pack in ("hazmat", "wages")},
-            folder / "world",
-            more={
-                "sinks": {"console-webhook": hook},
-                "outbox": {"first_wait_s": 0.2, "most_wait_s": 1.0},
-            },
-        )  # fmt: skip
-        try:
-            return asyncio.run(_run(stage, inbox, records, end_ms, asked))
-        finally:
-            stage.close()
+class Feed:
+    """The world's records, let out a slice at each ending; a trickle flows meanwhile."""
+
+    def __init__(self, stage: Installation, endings: int) -> None:
+        self._stage = stage
+        self._slice = max(1, len(stage.city.records) // (endings + 2))
+        self._sent = 0
+        self._granted = self._slice
+        self.is_over = False
+
+    def grant(self) -> None:
+        """One more slice."""
+        self._granted += self._slice
+
+    async def run(self) -> None:
+        """Send what is granted, a little at a time, until the world is over."""
+        records, each = self._stage.city.records, max(1, self._slice // 4)
+        while self._sent < len(records):
+            if self._sent < self._granted:
+                until = min(self._sent + each, self._granted)
+                await self._stage.send(records[self._sent : until])
+                self._sent = min(until, len(records))
+            await asyncio.sleep(0.1)
+        self.is_over = True
+
+    async def rest(self) -> None:
+        """Send all that is left."""
+        await self._stage.send(self._stage.city.records[self._sent :])
+        self._sent = len(self._stage.city.records)
 
 
-async def _run(
-    stage: Stage, inbox: Inbox, records: Sequence[Sent], end_ms: int, asked: Any
-) -> tuple[Result, Tally]:
-    begun, tally = time.monotonic(), Tally()
-    for name in WORKERS:
-        stage.start(name)
-    stage.start(DISPATCHER, "dispatcher")
-    if asked is None:
-        await stage.send(records)
-    else:
-        lasts_s = (asked.kills + asked.stops) * (asked.longest / 2 + 1.0)
-        sending = asyncio.create_task(
-            stage.send(records, pause_s=lasts_s * 100 / len(records), each=100)
+async def _disturb(stage: Installation, workers: Deaths, dispatcher: Deaths, tally: Tally) -> None:
+    """End the processes until this round's records are sent or no death is owed any more."""
+    feed = Feed(stage, min(ROUND, workers.left + dispatcher.left))
+    async with Lookout(stage) as lookout:
+        sending = asyncio.create_task(feed.run())
+        scenes = [
+            _scenes(stage, name, workers, WORKER_POINTS, feed, lookout, tally) for name in WORKERS
+        ]
+        scenes.append(
+            _scenes(stage, DISPATCHER, dispatcher, DISPATCHER_POINTS, feed, lookout, tally)
         )
-        await _disturb(stage, inbox, asked, tally)
-        await sending
-        inbox.delay_s = 0.0
-    state = await stage.settled(end_ms, timeout_s=900)
-    alerts = await stage.alerts()
-    until = time.monotonic() + 300
-    wanted = {one.delivery_id for one in alerts}
-    while not wanted <= set(inbox.ids) and time.monotonic() < until:  # noqa: ASYNC110 - see above
-        await asyncio.sleep(0.5)
-    await asyncio.sleep(2.0)
-    took_s = time.monotonic() - begun
-    return Result(sorted(plain(one) for one in alerts), state, inbox, took_s), tally
+        await asyncio.gather(*scenes)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    await feed.rest()
 
 
-async def _disturb(stage: Stage, inbox: Inbox, asked: Any, tally: Tally) -> None:
-    """End one process after the other at a random age, and start it again at once."""
-    chance = random.Random(asked.seed)
-    signals = ["kill -9"] * asked.kills + ["SIGTERM"] * asked.stops
-    chance.shuffle(signals)
-    born = dict.fromkeys((*WORKERS, DISPATCHER), time.monotonic())
-    handed = {DISPATCHER: 0}
-    while (await stage.backlog())[2] == 0:  # noqa: ASYNC110 - the state is on the broker
-        await asyncio.sleep(0.5)
-    for signal in signals:
-        name = chance.choice((*WORKERS, DISPATCHER))
-        await asyncio.sleep(chance.uniform(0.1, asked.longest))
-        if signal == "SIGTERM":
-            tally.codes[await asyncio.to_thread(stage.stop, name, 60.0)] += 1
-        else:
-            stage.kill(name)
-        age_s = time.monotonic() - born[name]
-        flying = due = 0
+async def _scenes(
+    stage: Installation, name: str, deaths: Deaths, points: dict[str, int],
+    feed: Feed, lookout: Lookout, tally: Tally,
+) -> None:  # fmt: skip
+    """One process after the other under this name; the last one lives on."""
+    role = "dispatcher" if name == DISPATCHER else "worker"
+    handed = 0
+    while not feed.is_over and (drawn := deaths.draw()) is not None:
+        point = "" if drawn in (ANY, TERM) else _times(drawn, points, deaths)
+        stage.start(name, role, point)
+        life = stage.lives[name]
+        how = await _end(stage, life, drawn, deaths.chance)
+        if how != drawn:
+            deaths.missed[drawn] += 1
+        deaths.met(how)
+        tally.endings += 1
+        tally.ages.append(life.age_s)
+        if how == TERM:
+            tally.codes[life.code or 0] += 1
+        feed.grant()
+        waiting, unread, _ = await lookout.look()
         if name == DISPATCHER:
-            flying, due = _open(stage, inbox.settled()[handed[DISPATCHER] :])
+            flying, due = stage.undelivered((await asyncio.to_thread(stage.inbox.settled))[handed:])
+            handed = len(stage.inbox.ids)
             tally.flying += flying
-            handed[DISPATCHER] = len(inbox.ids)
-        stage.start(name, "dispatcher" if name == DISPATCHER else "worker")
-        born[name] = time.monotonic()
-        waiting, unread, _ = await stage.backlog()
-        tally.waiting += waiting if name != DISPATCHER else 0
-        tally.pending += bool(flying or due if name == DISPATCHER else waiting or unread)
-        tally.rows.append([name, signal, f"{age_s:.1f}", unread, waiting, flying])
+            tally.most = max(tally.most, flying)
+            tally.pending += bool(flying or due or unread)
+        else:
+            tally.waiting += waiting
+            tally.pending += bool(waiting or unread)
+    stage.start(name, role)
 
 
-def _open(stage: Stage, sent: Sequence[str]) -> tuple[int, int]:
-    """Deliveries of this life that the store does not know as done, and all that are due."""
-    database = stage.folder / "data/forewarn.db"
-    if not database.exists():
-        return 0, 0
-    with closing(sqlite3.connect(database)) as link:
-        try:
-            rows = link.execute("SELECT delivery_id, phase FROM outbox").fetchall()
-        except sqlite3.OperationalError:
-            return 0, 0
-    done = {name for name, phase in rows if phase != "due"}
-    return len(set(sent) - done), len(rows) - len(done)
+def _times(name: str, points: dict[str, int], deaths: Deaths) -> str:
+    return f"{name}:{1 if deaths.missed[name] else deaths.chance.randint(1, points[name])}"
+
+
+async def _end(stage: Installation, life: Life, drawn: str, chance: random.Random) -> str:
+    """Live and die; answers how."""
+    if drawn in (ANY, TERM):
+        await _lives(life, chance.uniform(0.2, LONGEST_S))
+    elif drawn == "partitions-revoked":
+        await _visited(stage, life)
+    else:
+        await _lives(life, MEET_S)
+    if life.code == -signal.SIGKILL:
+        return drawn
+    if life.code is not None:
+        message = f"a process ended with {life.code}: {life.said()[-2000:]}"
+        raise RuntimeError(message)
+    if drawn == TERM:
+        life.signal(signal.SIGTERM)
+        if await asyncio.to_thread(life.wait, 60.0) is None:
+            message = "a process did not end on SIGTERM"
+            raise TimeoutError(message)
+        return TERM
+    await asyncio.to_thread(life.kill)
+    return ANY
+
+
+async def _visited(stage: Installation, life: Life) -> None:
+    """Let another worker join, so that partitions are taken away from this one."""
+    if await asyncio.to_thread(life.wait_said, '"assigned"', MEET_S):
+        await _lives(life, 0.3)
+        if VISITOR not in stage.lives or stage.lives[VISITOR].code is not None:
+            stage.start(VISITOR, is_static=False)
+            await _lives(life, MEET_S)
+            await asyncio.to_thread(stage.stop, VISITOR, 60.0)
+        else:
+            await _lives(life, MEET_S)
+
+
+async def _lives(life: Life, within_s: float) -> None:
+    await asyncio.to_thread(life.wait, within_s)
 
 
 if __name__ == "__main__":

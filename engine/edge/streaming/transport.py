@@ -16,6 +16,7 @@ import aiokafka
 import faust
 from aiokafka.structs import ConsumerRecord
 from faust.app.base import BootStrategy
+from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -158,6 +159,15 @@ class NoProducer(BootStrategy):
     enable_web = False
 
 
+class NoTables(TableManager):
+    """Faust waits a second for agents to declare their tables before it joins the group."""
+
+    async def on_start(self) -> None:
+        """There are none to wait for: a restart is a second shorter."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class StreamApp(faust.App):
     """A Faust application that reads topics into one `Reader`."""
 
@@ -170,6 +180,7 @@ class StreamApp(faust.App):
             link.app,
             broker=f"kafka://{link.bootstrap.replace(',', ';kafka://')}",
             store="memory://",
+            TableManager=NoTables,
             # Faust makes this folder though we keep nothing in it; not where somebody stands.
             datadir=str(Path(tempfile.gettempdir()) / "forewarn-faust"),
             web_enabled=False,
