@@ -132,7 +132,8 @@ def environment_layer(
         if section in known:
             path = layers.spelled(words)
             secret = any(word in str(path[-1]) for word in _SECRET)
-            layers.put(path, text if secret else _value(text), f"${name}")
+            said = text[:2].lower() if path == ("lang",) else text  # written like a locale: zh_CN
+            layers.put(path, said if secret else _value(said), f"${name}")
         elif len(words) > 1:
             problems.append(Problem(Location(f"${name}"), "S105", {"section": section}))
     return problems

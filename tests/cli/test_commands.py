@@ -249,6 +249,15 @@ def test_the_language_comes_from_the_option_the_variable_or_the_locale(capsys, m
     assert "command" in capsys.readouterr().err
     main(["chek", "--lang", "zh"])
     assert "命令" in capsys.readouterr().err
+    monkeypatch.setenv("FOREWARN_LANG", "zh_CN.UTF-8")
+    assert main(["check"]) == 0
+    assert "个" in capsys.readouterr().out
+
+
+def test_doctor_tells_of_wrong_settings_in_the_language_asked_for(project, capsys):
+    (project / "forewarn.yaml").write_text("packs: [rules]\nfoo: 1\n")
+    assert main(["doctor", "--lang", "zh"]) == 4
+    assert "未知的键“foo”" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("project")

@@ -112,7 +112,11 @@ def _settings(target: Path, *, connect: bool, broker: str | None) -> Iterator[Fi
     """What the settings name: folder, port, broker; without settings the defaults."""
     try:
         configured = settings_of(target, broker=broker)
-    except (EnvironmentUnusable, DeclarationError) as error:
+    except DeclarationError as error:
+        reports = [problem.report(voice().lang) for problem in error.problems]
+        yield _found("settings", "bad", "settings-none", why="\n".join(reports))
+        return
+    except EnvironmentUnusable as error:
         yield _found("settings", "bad", "settings-none", why=error)
         return
     values = configured.values
