@@ -63,6 +63,16 @@ def change(**more: object) -> Change:
     return msgspec.convert({**given, **more}, Change)
 
 
+def test_what_a_feed_said_cannot_steer_the_terminal():
+    speak_as(Voice("en"))
+    evil = "\x1b[2J\x07\u202e"
+    fields = {"summary": {"en": evil}, "title": {"en": evil}, "place": evil, "key": evil}
+    evidence = {"events": [{"feed": "gps", "fields": {"goods": evil}}]}
+    for transition in (Transition.FIRED, Transition.CLEARED):
+        shown = Card({}).text(change(**fields, evidence=evidence, transition=transition))
+        assert not set(evil[:1] + evil[4:]) & set(shown)
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_an_alert_reads_as_the_person_on_duty_wants_it(lang):
     speak_as(Voice(lang))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -40,17 +41,18 @@ class Card:
         """One alert as several lines; later changes of the same alert are one line."""
         speak, lang = voice(), voice().lang
         level = speak.say(f"severity-{change.severity}")
-        title = _words(change.title, lang) or change.rule
+        title = _printable(_words(change.title, lang) or change.rule)
         head = speak.say(
             f"card-{change.transition}", level=level, title=title, at=_clock(change.at_ms)
         )
         head = speak.colour(head, _COLOURS.get(change.severity, "blue"))
-        summary = _words(change.summary, lang)
+        summary = _printable(_words(change.summary, lang))
         if change.transition is not Transition.FIRED:
-            return f"{head}  {summary or change.key}"
-        lines = [head, f"  {summary}" if summary else f"  {change.key}"]
+            return f"{head}  {summary or _printable(change.key)}"
+        lines = [head, f"  {summary or _printable(change.key)}"]
         for name, text in self._facts(change, lang):
-            lines.append(speak.say("card-fact", what=speak.say(f"card-{name}"), text=text))
+            what = speak.say(f"card-{name}")
+            lines.append(speak.say("card-fact", what=what, text=_printable(text)))
         return "\n".join(lines)
 
     def _facts(self, change: Change, lang: str) -> list[tuple[str, str]]:
@@ -64,7 +66,7 @@ class Card:
             ("since", held),
             ("do", numbered),
             ("units", comma.join(playbook.units) if playbook else ""),
-            ("basis", comma.join(_basis(ground, lang) for ground in change.basis)),
+            ("basis", comma.join(map(_basis, change.basis))),
             ("evidence", _evidence(change.evidence, lang)),
         ]
         return [(name, text) for name, text in facts if text]
@@ -119,13 +121,9 @@ def _place(change: Change) -> str:
     return f"{change.lon:.5f}, {change.lat:.5f}"
 
 
-def _basis(ground: Mapping[str, str], lang: str) -> str:
-    article = ground.get("article", "")
-    if not article:
-        return ground.get("title", "")
-    return (
-        voice().say("card-article", title=ground.get("title", ""), article=article) if lang else ""
-    )
+def _basis(ground: Mapping[str, str]) -> str:
+    title, article = ground.get("title", ""), ground.get("article", "")
+    return voice().say("card-article", title=title, article=article) if article else title
 
 
 def _evidence(evidence: Mapping[str, Any], lang: str) -> str:
@@ -158,6 +156,11 @@ def _tells(value: Any) -> bool:
     if isinstance(value, float) and not value.is_integer() and abs(value) > 1:
         return len(f"{value:.10g}") <= _LONGEST_NUMBER
     return not (isinstance(value, int) and value > _INSTANT)
+
+
+def _printable(text: str) -> str:
+    """The text without what would steer a terminal: whoever fills a feed may have written it."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if category(c)[0] == "C" else c for c in text)
 
 
 def _shown(value: Any) -> str:
