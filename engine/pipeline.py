@@ -19,7 +19,7 @@ from engine.handlers import Handlers
 from engine.lot import LOT, make_intake, take_lot
 from engine.model.change import Change
 from engine.operators.base import Host, Logic
-from engine.ports import Outcome, Position, Record, Rejected, SourceId, Trouble, Write
+from engine.ports import Outcome, Position, Record, Rejected, Sent, SourceId, Trouble, Write
 from engine.ruleset.compile import Program, SpaceProgram
 from engine.state.buffer import Entry, ReorderBuffer
 from engine.state.codec import pack_row
@@ -77,7 +77,10 @@ class Space:
         self.feed_numbers = {feed: number for number, feed in enumerate(program.feeds)}
         self.logics: list[Logic] = [
             rule.make(
-                Host(number, self.timers, self.dirty[number]), self._emit, self._overflow, owns
+                Host(number, self.timers, self.dirty[number], self._send),
+                self._emit,
+                self._overflow,
+                owns,
             )
             for number, rule in enumerate(program.rules)
         ]
@@ -377,6 +380,13 @@ class Space:
 
     def _emit(self, change: Change) -> None:
         self.outcome.changes.append(change)
+        for tell in self.program.tells.get(change.rule, ()):
+            sent = tell(change)
+            if sent is not None:
+                self.outcome.sent.append(sent)
+
+    def _send(self, sent: Sent) -> None:
+        self.outcome.sent.append(sent)
 
     def _overflow(self, rule: str, at_ms: int) -> None:
         self._trouble(Trouble("too-many-alerts", rule, "", at_ms))
@@ -397,7 +407,10 @@ class Space:
 
 
 class Engine:
-    """All key spaces of a program in one partition: for tests, replay and the embedded daemon."""
+    """All key spaces of a program in one partition: for tests, replay and the embedded daemon.
+
+    They are held in an order in which each comes after those it reads from.
+    """
 
     def __init__(self, program: Program, *, saves: bool = True) -> None:
         self.program = program

@@ -54,6 +54,25 @@ class Trouble(NamedTuple):
     at_ms: int
 
 
+class Sent(NamedTuple):
+    """An event that one key space hands to another: a record of a derived feed.
+
+    Attributes:
+        space: The key space that reads it.
+        feed: The derived feed, such as `alerts`.
+        key: Its key there; decides the partition.
+        at_ms: Its event time: never before the sender's watermark, never going back.
+        value: The record.
+
+    """
+
+    space: str
+    feed: str
+    key: str
+    at_ms: int
+    value: bytes
+
+
 class Write(NamedTuple):
     """A state row that changed; `value` None means the key is forgotten."""
 
@@ -89,6 +108,7 @@ class Outcome:
         troubles: What an operator must hear about.
         counts: Counters by (name, label), to be added to the metrics.
         watermark_ms: Event time up to which this partition is complete.
+        sent: What other key spaces must read, in order of event time.
 
     """
 
@@ -101,6 +121,7 @@ class Outcome:
     troubles: list[Trouble] = field(default_factory=list)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     watermark_ms: int = 0
+    sent: list[Sent] = field(default_factory=list)
 
 
 class Core(Protocol):

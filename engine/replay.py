@@ -5,11 +5,12 @@ fire up to `until`, by default the last event's time.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from engine.chain import Chain
 from engine.decode.record import FeedDecoder
 from engine.model.change import Change, Transition
 from engine.pipeline import Engine
@@ -58,6 +59,7 @@ class Replay:
         self._program = program
         self._zone = ZoneInfo(zone)
         self._spaces = Engine(program, saves=False).spaces
+        self._chain = Chain(program.spaces, keeps=False)
         self._refused: set[tuple[SourceId, int]] = set()
         self._times = {
             name: FeedDecoder(program.feeds[name].spec, ())
@@ -69,37 +71,48 @@ class Replay:
                 if source.feed in program.spaces[name].feeds:
                     space.announce(source)
             for feed in program.spaces[name].feeds:
-                if feed not in feeds:
+                if feed not in feeds and feed in program.feeds:
                     space.idle(SourceId(feed))
+        self._chain.announce(self._spaces)
+        self._chain.rest(feeds, self._spaces)
 
     def take(self, batch: Batch) -> list[Change]:
         """Let every key space that reads this feed see a batch; answers what happened."""
         feed = batch.source.feed
         self.tally.records[feed] += len(batch.records)
         self._note_times(batch)
-        changes: list[Change] = []
-        for name, space in self._spaces.items():
-            if feed in self._program.spaces[name].feeds:
-                space.ingest(batch.log, batch.source, batch.records)
-                changes += self._keep(space.advance())
-        return changes
+        readers = self._readers(feed)
+        for name in readers:
+            self._spaces[name].ingest(batch.log, batch.source, batch.records)
+        return self._advance(readers)
 
     def ended(self, source: SourceId) -> list[Change]:
         """A recording is over and holds the others back no longer."""
-        changes: list[Change] = []
-        for name, space in self._spaces.items():
-            if source.feed in self._program.spaces[name].feeds:
-                space.idle(source)
-                changes += self._keep(space.advance())
-        return changes
+        readers = self._readers(source.feed)
+        for name in readers:
+            self._spaces[name].idle(source)
+        return self._advance(readers)
 
     def finish(self, until_ms: int | None = None) -> list[Change]:
         """Release everything at the end; timers fire up to `until_ms`, inclusive."""
         until = until_ms if until_ms is not None else self.tally.last_ms
+        return [] if until is None else self._advance(list(self._spaces), until)
+
+    def _readers(self, feed: str) -> list[str]:
+        """The key spaces that read a feed."""
+        return [name for name, space in self._program.spaces.items() if feed in space.feeds]
+
+    def _advance(self, touched: Sequence[str], until_ms: int | None = None) -> list[Change]:
+        """Let key spaces go on, and behind each those that read what it sends."""
         changes: list[Change] = []
-        if until is not None:
-            for space in self._spaces.values():
-                changes += self._keep(space.advance(until))
+        moved = set(touched)
+        for name, space in self._spaces.items():
+            if name not in moved:
+                continue
+            outcome = space.advance(until_ms)
+            readers, _ = self._chain.hand_on(name, outcome, self._spaces)
+            moved.update(readers)
+            changes += self._keep(outcome)
         return changes
 
     def _note_times(self, batch: Batch) -> None:

@@ -51,9 +51,11 @@ def restore(space: "Space", meta: bytes | None, rows: Sequence[Write]) -> Mappin
     if meta is not None:
         space.progress.watermark = found.watermark
     for text, watermark in found.sources.items():
-        space.progress.reach(_source(text), watermark)
+        if space.program.hears(_source(text)):  # one that is gone would hold time back for ever
+            space.progress.reach(_source(text), watermark)
     for text in found.idle:
-        space.progress.rest(_source(text))
+        if space.program.hears(_source(text)):
+            space.progress.rest(_source(text))
     for name, position in found.positions.items():
         _resume(space, space.log(name), Position(*position), found)
     space.seen = {
@@ -75,7 +77,7 @@ def _resume(space: "Space", place: Log, position: Position, found: Meta) -> None
     """Take up one log; its waiting records hold the watermark back until they are read again."""
     place.resume(position)
     origin = found.origins.get(place.name)
-    if origin is None:
+    if origin is None or not space.program.hears(_source(origin)):
         return
     place.source = _source(origin)
     if place.rereading:

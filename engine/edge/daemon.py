@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from engine.chain import Chain
 from engine.edge.collector import calm_collector
 from engine.edge.embedded import Embedded, Work
 from engine.edge.health import Health
@@ -106,7 +107,10 @@ async def _run(
         feeds = {declared.name: declared.options.feed for declared in plan.sources}
         work = Work(
             spaces=engine.spaces,
-            feeds={name: space.feeds for name, space in program.spaces.items()},
+            feeds={
+                name: [feed for feed in space.feeds if feed not in space.upstream]
+                for name, space in program.spaces.items()
+            },
             rules={rule.spec.id: rule.spec for rule in program.rules.values()},
             time_of={name: time_reader(decoder) for name, decoder in decoders.items()},
             idle_after_s={
@@ -114,6 +118,7 @@ async def _run(
             },
             sources=sources,
             source_feeds=feeds,
+            chain=Chain(program.spaces),
         )
         senders = Senders(make_sinks(plan, folder), store, retry_policy(values.outbox), metrics)
         health = Health(lambda: [say("health-sink", lang, sink=name) for name in senders.troubled])

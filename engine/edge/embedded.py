@@ -16,11 +16,12 @@ import asyncio
 import gc
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
+from engine.chain import Chain, Handed
 from engine.edge import crashpoint
 from engine.edge.health import Health
 from engine.edge.lineup import Line, Lineup, TimeOf, lineup
@@ -47,11 +48,12 @@ class Work:
 
     Attributes:
         spaces: The key spaces by name; the daemon is their only driver.
-        feeds: For each key space, the feeds it reads.
+        feeds: For each key space, the feeds it reads from sources.
         rules: The rules by id, to judge saved state.
         time_of: For each feed, the event time of a raw record or heartbeat.
         idle_after_s: For each feed, after what silence a live source is idle.
         sources: Where records come from; `source_feeds` names the feed of each.
+        chain: What the key spaces hand to each other.
 
     """
 
@@ -62,6 +64,7 @@ class Work:
     idle_after_s: Mapping[str, float]
     sources: Sequence[Source]
     source_feeds: Mapping[str, str]
+    chain: Chain = field(default_factory=lambda: Chain({}))
 
     def readers(self, feed: str) -> tuple[str, ...]:
         """Names of the key spaces that read a feed."""
@@ -103,6 +106,7 @@ class Embedded:
         for core in self.work.spaces.values():
             crashpoint.watch_timers(core)
         self._starts = dict(recovery.starts)
+        self.work.chain.resume(*await self.store.handed())
         self._newest = await self.store.reach()
         gc.collect()
         gc.freeze()  # what was restored lives long; later collections need not look at it
@@ -151,6 +155,10 @@ class Embedded:
             for feed in set(self.work.feeds[name]) - {stream.feed for stream in streams[name]}:
                 log.warning("feed-without-source", feed=feed, space=name)
                 core.idle(SourceId(feed))
+        self.work.chain.announce(self.work.spaces)
+        present = {stream.feed for line in lines.lines for stream in line.source.ids}
+        self.work.chain.rest(present, self.work.spaces)
+        self.work.chain.restore(self.work.spaces)
         live = [stream for line in lines.lines if line.source.live for stream in line.source.ids]
         quiet = Quiet(streams, self.work.idle_after_s, frozenset(live), lines.idle)
         quiet.begin(self.clock())
@@ -179,16 +187,18 @@ class Embedded:
     async def _step(self, batch: Batch | None, ticks: Sequence[Tick]) -> None:
         """Compute one batch or some ticks, and hand the outcome to the writer."""
         begun = time.perf_counter()
-        outcomes = self._compute(batch, ticks)
+        outcomes, handed = self._compute(batch, ticks)
         crashpoint.passing("after-core-step")
         spent = time.perf_counter() - begun
         await self._written()
         if not outcomes and not ticks:
             return
-        self._writing = asyncio.create_task(self._write(outcomes, ticks, batch, spent))
+        self._writing = asyncio.create_task(self._write(outcomes, handed, ticks, batch, spent))
         await asyncio.sleep(0)
 
-    def _compute(self, batch: Batch | None, ticks: Sequence[Tick]) -> dict[Place, Outcome]:
+    def _compute(
+        self, batch: Batch | None, ticks: Sequence[Tick]
+    ) -> tuple[dict[Place, Outcome], list[Handed]]:
         touched: list[str] = []
         for tick in ticks:
             core = self.work.spaces[tick.space]
@@ -209,13 +219,30 @@ class Embedded:
                     touched.append(name)
                 if records and records[-1].offset + 1 >= self._behind.get((name, batch.log), 0):
                     self._behind.pop((name, batch.log), None)
-        waiting = {name for name, _ in self._behind}
         crashpoint.passing("after-decode")
-        return {
-            (name, PARTITION): self.work.spaces[name].advance()
-            for name in dict.fromkeys(touched)
-            if name not in waiting
-        }
+        return self._advance(touched)
+
+    def _advance(
+        self, touched: Iterable[str], until_ms: int | None = None
+    ) -> tuple[dict[Place, Outcome], list[Handed]]:
+        """Let key spaces go on, and behind each those that read what it sends.
+
+        Answers what each did, and what was handed on and is not released yet.
+        """
+        chain, spaces = self.work.chain, self.work.spaces
+        moving = set(touched) - {name for name, _ in self._behind}
+        outcomes: dict[Place, Outcome] = {}
+        handed: list[Handed] = []
+        for name, core in spaces.items():
+            if name not in moving:
+                continue
+            outcome = outcomes[name, PARTITION] = core.advance(until_ms)
+            readers, sent = chain.hand_on(name, outcome, spaces)
+            moving.update(reader for reader in readers if (reader, PARTITION) not in outcomes)
+            moving -= {space for space, _ in self._behind}
+            handed += sent
+            chain.released(name, outcome)
+        return outcomes, [one for one in handed if chain.holds(one)]
 
     def _give_up(self, stream: SourceId) -> None:
         """A source is over or quiet: what it was expected to give again will not come."""
@@ -229,6 +256,7 @@ class Embedded:
     async def _write(
         self,
         outcomes: Mapping[Place, Outcome],
+        handed: Sequence[Handed],
         ticks: Sequence[Tick],
         batch: Batch | None,
         compute_s: float,
@@ -237,7 +265,7 @@ class Embedded:
         begun, tries, reach = time.perf_counter(), 0, dict(self._newest)
         while True:
             try:
-                await self.store.apply(outcomes, ticks, reach)
+                await self.store.apply(outcomes, ticks, reach, handed)
                 break
             except sqlite3.Error as error:
                 if not may_pass(error) or self._stop.is_set():
@@ -273,11 +301,9 @@ class Embedded:
         ends = [at for stream, at in self._newest.items() if stream in streams]
         await self._written()
         if ends:
-            outcomes = {
-                (name, PARTITION): core.advance(max(ends))
-                for name, core in self.work.spaces.items()
-            }
-            self._writing = asyncio.create_task(self._write(outcomes, [], None, 0.0))
+            self._behind = {}
+            outcomes, handed = self._advance(self.work.spaces, max(ends))
+            self._writing = asyncio.create_task(self._write(outcomes, handed, [], None, 0.0))
             await self._written()
 
     async def _drain(self, within_s: float) -> int:

@@ -5,20 +5,35 @@ from heapq import heappush
 from typing import Any, Protocol
 
 from engine.alerts.lifecycle import Life
+from engine.ports import Sent
 
 Event = Any
 """A decoded event: a struct whose attributes are the feed's fields."""
 
 
 class Host:
-    """What one rule may use of its partition: timers, and the list of keys whose state changed."""
+    """What one rule may use of its partition.
 
-    __slots__ = ("dirty", "number", "timers")
+    Attributes:
+        timers: Instants asked for.
+        dirty: Keys whose state changed.
+        send: Hands an event to another key space.
 
-    def __init__(self, number: int, timers: list[tuple[int, int, str]], dirty: set[str]) -> None:
+    """
+
+    __slots__ = ("dirty", "number", "send", "timers")
+
+    def __init__(
+        self,
+        number: int,
+        timers: list[tuple[int, int, str]],
+        dirty: set[str],
+        send: Callable[[Sent], None] = lambda _sent: None,
+    ) -> None:
         self.number = number
         self.timers = timers
         self.dirty = dirty
+        self.send = send
 
     def wake(self, at_ms: int, key: str) -> None:
         """Ask to be called at an instant of event time, after all events up to it."""

@@ -12,6 +12,7 @@ _DECIDES = {
     "rule",
     "severity",
     "from_",
+    "of",
     "by",
     "where",
     "lookup",

@@ -4,8 +4,8 @@ Everything here happens once, when rules are loaded. What comes out is shared by
 and never changes; `make` builds the parts that hold state, once per partition.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -13,8 +13,11 @@ import msgspec
 from engine.alerts.context import Surroundings
 from engine.alerts.judge import Words
 from engine.decode.record import FeedDecoder
+from engine.feeds.alerts import ALERTS
+from engine.feeds.derived import is_from
 from engine.feeds.hygiene import Cleaner
 from engine.feeds.spec import FeedSpec
+from engine.ports import SourceId
 from engine.ruleset.expr import (
     Tools,
     Typed,
@@ -24,8 +27,8 @@ from engine.ruleset.expr import (
     compile_value,
 )
 from engine.ruleset.making.base import Function, Make, Making
-from engine.ruleset.making.make import maker
 from engine.ruleset.spec import Project, RuleSpec, Status
+from engine.ruleset.stages import Stage, Stages, Tell, plan_stages
 
 
 class StructCodec:
@@ -97,6 +100,8 @@ class SpaceProgram:
         cleaners: For feeds with hygiene, how their positions are judged.
         settle_first: Feeds whose admission asks for the position, so that it is converted before.
         direct: Every feed is partitioned by this very key, so that no routing is needed.
+        upstream: Of its feeds those that other key spaces send, with the senders.
+        tells: For each rule whose alerts other key spaces read, what its changes become there.
 
     """
 
@@ -112,11 +117,26 @@ class SpaceProgram:
     settle_first: frozenset[str]
     codec: StructCodec
     direct: bool
+    upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tells: Mapping[str, Sequence[Tell]] = field(default_factory=dict)
+
+    def hears(self, source: SourceId) -> bool:
+        """Whether this source is still one of those it reads, as far as the rules tell."""
+        if source.feed in self.upstream:
+            return any(is_from(source, sender) for sender in self.upstream[source.feed])
+        return source.feed in self.feeds
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Everything that a driver needs to run a project."""
+    """Everything that a driver needs to run a project.
+
+    Attributes:
+        feeds: The feeds that come from outside.
+        rules: Every part of every rule, by its id.
+        spaces: The key spaces, each after those it reads from.
+
+    """
 
     project: Project
     feeds: Mapping[str, FeedProgram] = field(default_factory=dict)
@@ -131,20 +151,23 @@ def compile_project(project: Project) -> Program:
         for name in sorted(project.rules)
         if project.rules[name].status is not Status.RETIRED
     ]
-    read = {name for rule in rules for name in rule.feeds}
+    plan = plan_stages(rules, project)
+    wide = replace(project, feeds={**project.feeds, **plan.feeds})
+    parts = sorted((stage.spec for stage in plan.stages), key=lambda spec: spec.id)
     feeds = {
-        name: FeedProgram(project.feeds[name], FeedDecoder(project.feeds[name], _used(name, rules)))
-        for name in sorted(read)
+        name: FeedProgram(wide.feeds[name], FeedDecoder(wide.feeds[name], _used(name, parts)))
+        for name in sorted({name for spec in parts for name in spec.feeds})
     }
     codec = StructCodec({name: feed.decoder.struct for name, feed in feeds.items()})
-    compiled = {rule.id: _rule(rule, project, codec) for rule in rules}
+    compiled = {stage.spec.id: _rule(stage, wide, codec) for stage in plan.stages}
     spaces = {
         name: _space(
-            name, [rule for rule in rules if rule.space == name], compiled, feeds, codec, project
+            [spec for spec in parts if spec.space == name], compiled, feeds, codec, plan, wide
         )
-        for name in sorted({rule.space for rule in rules})
+        for name in plan.order()
     }
-    return Program(project, feeds, compiled, spaces)
+    outside = {name: feed for name, feed in feeds.items() if name not in plan.feeds}
+    return Program(project, outside, compiled, spaces)
 
 
 def _used(feed: str, rules: Iterable[RuleSpec]) -> frozenset[str] | None:
@@ -156,6 +179,8 @@ def _used(feed: str, rules: Iterable[RuleSpec]) -> frozenset[str] | None:
         if rule.when.reads_all():
             return None
         used.update(rule.by[feed])
+        if feed == ALERTS:
+            used.add("rule")
         for typed in _expressions(rule, feed):
             used.update(typed.names)
         for lookup in rule.lookups:
@@ -175,11 +200,11 @@ def _expressions(rule: RuleSpec, feed: str) -> list[Typed]:
 
 
 def _space(
-    name: str,
     rules: list[RuleSpec],
     compiled: Mapping[str, RuleProgram],
     feeds: Mapping[str, FeedProgram],
     codec: StructCodec,
+    plan: Stages,
     project: Project,
 ) -> SpaceProgram:
     """Put the rules of one key space together."""
@@ -195,9 +220,12 @@ def _space(
         tools = Tools(project.zones, project.calendars, feeds[feed].spec.time.zone)
         readers = tuple(number for number, rule in enumerate(rules) if feed in rule.feeds)
         admit[feed] = _only(compile_admission(wheres, tools), readers, len(rules))
+        if feed == ALERTS:
+            admit[feed] = _read_by(admit[feed], [plan.reads.get(rule.id) for rule in rules])
         settle_first |= {
             feed for where in wheres if where is not None and _asks_place(where, feeds[feed].spec)
         }
+    name = rules[0].space
     return SpaceProgram(
         name=name,
         feeds=names,
@@ -223,6 +251,10 @@ def _space(
         settle_first=frozenset(settle_first),
         codec=codec,
         direct=all(feeds[feed].spec.key == by[feed] for feed in names),
+        upstream={
+            feed: tuple(sorted(senders)) for feed, senders in plan.upstream.get(name, {}).items()
+        },
+        tells=plan.tells.get(name, {}),
     )
 
 
@@ -241,8 +273,22 @@ def _only(admit: "Admit", readers: tuple[int, ...], count: int) -> "Admit":
     return lambda event, at_ms: tuple(n for n in admit(event, at_ms) if n in allowed)
 
 
-def _rule(rule: RuleSpec, project: Project, codec: StructCodec) -> RuleProgram:
-    """Compile one rule."""
+def _read_by(admit: "Admit", reads: Sequence[frozenset[str] | None]) -> "Admit":
+    """Let each rule see the alerts of those rules only that it reads."""
+
+    def admitted(event: Any, at_ms: int) -> tuple[int, ...]:
+        return tuple(
+            number
+            for number in admit(event, at_ms)
+            if (read := reads[number]) is not None and event.rule in read
+        )
+
+    return admitted
+
+
+def _rule(stage: Stage, project: Project, codec: StructCodec) -> RuleProgram:
+    """Compile one part of a rule."""
+    rule = stage.spec
     first = project.feeds[rule.feeds[0]]
     zone = first.time.zone
     tools = Tools(zones=project.zones, calendars=project.calendars, zone=zone)
@@ -288,5 +334,5 @@ def _rule(rule: RuleSpec, project: Project, codec: StructCodec) -> RuleProgram:
         describe=codec.fields,
     )
     return RuleProgram(
-        rule, words, conditions, maker(Making(rule, words, project, codec, function))
+        rule, words, conditions, stage.make(Making(rule, words, project, codec, function))
     )

@@ -25,6 +25,7 @@ class Known:
         layers: For each zone layer, the attributes of its zones and their types.
         zone_ids: Ids of all zones of all layers.
         lists: For each list, its values.
+        reads: For each rule, the rules whose alerts it reads.
         files: The file that declares a thing, by kind and name.
 
     """
@@ -38,6 +39,7 @@ class Known:
     routes: dict[str, RouteSpec] = field(default_factory=dict)
     lists: dict[str, Sequence[str]] = field(default_factory=dict)
     files: dict[tuple[str, str], str] = field(default_factory=dict)
+    reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def zones(self) -> Collection[str]:
         """Names that `inside` may be given: layers and zones."""

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import PurePosixPath
 
 from engine.errors import Level, Location, Problem
+from engine.feeds.alerts import ALERTS
 from engine.ruleset.document import Document
 from engine.ruleset.expr import Typed
 from engine.ruleset.known import REGIONS, Known
@@ -181,6 +182,8 @@ def _feeds(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
     read = {name for rule in rules if rule.spec for name in rule.spec.feeds}
     words = _uses(rules).words
     for name, feed in known.feeds.items():
+        if name == ALERTS:
+            continue
         if feed.lateness_ms > _LONG_LATENESS_MS:
             hours = feed.lateness_ms // 3_600_000
             found.append(

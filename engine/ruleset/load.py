@@ -5,12 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from engine.errors import Level, Location, Problem
+from engine.feeds.alerts import ALERTS
+from engine.feeds.spec import FeedSpec
 from engine.geo.zones import ZoneSet
 from engine.model.calendar import WorkCalendar
 from engine.ruleset.document import Document
 from engine.ruleset.folders import Kind, Part, sort_files
 from engine.ruleset.known import Known, attributes_of
 from engine.ruleset.lint import lint
+from engine.ruleset.load_alerts import feed_of_alerts, reads_of
 from engine.ruleset.load_feed import build_feed
 from engine.ruleset.load_parts import (
     build_calendar,
@@ -73,6 +76,7 @@ class _Loader:
     zones: dict[str, ZoneSet] = field(default_factory=dict)
     calendars: dict[str, WorkCalendar] = field(default_factory=dict)
     tests: dict[str, Document] = field(default_factory=dict)
+    alerts: FeedSpec | None = None
 
     def load(self, files: Sequence[DeclaredFile]) -> None:
         """Read all files; what others refer to comes before what refers to it."""
@@ -99,8 +103,7 @@ class _Loader:
             self._routes(part)
         for part in parts[Kind.TEST]:
             self._test(part)
-        for part in parts[Kind.RULE]:
-            self._rule(part)
+        self._rules(parts[Kind.RULE])
 
     def result(self) -> Loaded:
         """The project and all problems, each with its excerpt, in order."""
@@ -123,7 +126,7 @@ class _Loader:
         specs = [rule.spec for rule in self.rules if rule.spec is not None]
         return Project(
             packs=self.packs,
-            feeds=dict(self.known.feeds),
+            feeds={name: feed for name, feed in self.known.feeds.items() if name != ALERTS},
             rules={spec.id: spec for spec in specs},
             table_specs=dict(self.known.tables),
             tables=self.tables,
@@ -132,6 +135,7 @@ class _Loader:
             playbooks=dict(self.known.playbooks),
             routes=dict(self.known.routes),
             tests=self.tests,
+            alerts=self.alerts,
         )
 
     def _document(self, part: Part) -> Document | None:
@@ -284,15 +288,25 @@ class _Loader:
         if document is not None:
             self.tests[part.file.path] = document
 
-    def _rule(self, part: Part) -> None:
-        read_as = self._model(part, RuleModel)
-        if read_as is None:
-            return
-        model, notes = read_as
-        misnamed = file_name_problem(notes.document, "rule", model.rule, part.stem)
-        if misnamed:
-            notes.problems.append(misnamed)
-        if self._first(part, "rule", model.rule, notes):
+    def _rules(self, parts: Sequence[Part]) -> None:
+        """All rules; what they read of each other is known before the first is checked."""
+        found: list[tuple[Part, RuleModel, Notes]] = []
+        for part in parts:
+            read_as = self._model(part, RuleModel)
+            if read_as is None:
+                continue
+            model, notes = read_as
+            misnamed = file_name_problem(notes.document, "rule", model.rule, part.stem)
+            if misnamed:
+                notes.problems.append(misnamed)
+            if self._first(part, "rule", model.rule, notes):
+                found.append((part, model, notes))
+        models = [model for _, model, _ in found if model.status != "retired"]
+        self.known.reads = reads_of(models)
+        self.alerts = feed_of_alerts(models)
+        if self.alerts is not None:
+            self.known.feeds.setdefault(ALERTS, self.alerts)
+        for part, model, notes in found:
             pack = self.by_folder.get(part.folder, "")
             self.rules.append(load_rule(model, notes, self.known, pack))
 

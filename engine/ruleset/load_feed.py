@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from engine.errors import Location
+from engine.feeds.alerts import ALERTS
 from engine.feeds.spec import (
     FeedSpec,
     FieldSpec,
@@ -48,6 +49,8 @@ def build_feed(model: FeedModel, notes: Notes) -> FeedSpec:
         purpose=frozenset(model.purpose or ()),
         at=Location(notes.document.file),
     )
+    if feed.name == ALERTS:
+        notes.add(("feed",), "R564", name=feed.name)
     _check_names(feed, notes)
     _check_types(feed, notes)
     check_formats(model.fields, notes)

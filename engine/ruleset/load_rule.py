@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from engine.errors import Location
 from engine.feeds.spec import FeedSpec
 from engine.model.units import QuantityError, parse_duration
+from engine.operators.specs.base import OperatorSpec
 from engine.ruleset.canonical import rule_hash
 from engine.ruleset.expr import Typed
 from engine.ruleset.expr.types import Scope, Type
 from engine.ruleset.known import Known, alert_scope, common_scope
+from engine.ruleset.load_alerts import check_of
 from engine.ruleset.lookups import build_lookups, lookup_types
 from engine.ruleset.notes import Notes
 from engine.ruleset.phrases import Phrases
@@ -56,6 +58,7 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
     check_purpose(feeds, notes)
     check_references(model, notes, known)
     check_late(model, notes)
+    check_of(model, notes, known)
     if len(feeds) < len(names) or not names:
         return loaded
     _, operator = model.when.chosen()
@@ -79,9 +82,11 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
     types = lookup_types(lookups, known)
     scope = common_scope(feeds, known, types)
     loaded.scope = scope
-    alerts = _alert_names(operator, known, scope, types)
     where = _where(model, feeds, known, phrases, types)
     when = load_when(Loading(model, feeds, known, notes, phrases, scope))
+    if when is None:
+        phrases.unsure |= operator.typed_names
+    alerts = _alert_names(operator, when, known, scope, types)
     excepts = [
         phrases.condition(text, ("except", index), alerts)
         for index, text in enumerate(model.except_)
@@ -108,6 +113,7 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
         by=by,
         space=space_name(by),
         when=when,
+        of=tuple(model.of or ()),
         where=where,
         lookups=lookups,
         excepts=tuple(item for item in excepts if item is not None),
@@ -168,13 +174,19 @@ def _feeds(model: RuleModel, notes: Notes, known: Known) -> list[str]:
 
 
 def _alert_names(
-    operator: OperatorModel, known: Known, scope: Scope, lookups: Mapping[str, Type]
+    operator: OperatorModel,
+    when: OperatorSpec | None,
+    known: Known,
+    scope: Scope,
+    lookups: Mapping[str, Type],
 ) -> Scope:
     """The names that `except`, `clear`, `levels` and texts may use.
 
     An operator that falls due without an event offers no fields, only names of its own.
     """
-    names = operator.alert_names(known)
+    types = {} if when is None else when.alert_types()
+    own = {name: type_ for name, type_ in types.items() if name not in scope.names}
+    names = {**own, **operator.alert_names(known)}
     if operator.needs_no_event:
         return alert_scope(common_scope([], known, lookups), names)
     return alert_scope(scope, names)

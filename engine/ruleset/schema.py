@@ -19,7 +19,7 @@ from engine.ruleset.schema_types import (
 )
 from engine.ruleset.shape import Strict, refuse
 from engine.ruleset.when.base import exactly_one
-from engine.ruleset.when.model import OPERATORS, WhenModel, one_operator
+from engine.ruleset.when.model import WhenModel, one_operator
 
 
 def _level(value: Any) -> Any:
@@ -43,13 +43,6 @@ def _several(names: dict[str, Any]) -> dict[str, Any]:
     """A mapping that is not empty."""
     if not names:
         refuse("R134")
-    return names
-
-
-def _from_alerts(names: list[str]) -> list[str]:
-    """Rules over other rules' alerts do not run yet."""
-    if "alerts" in names:
-        refuse("R209", text="from: alerts", choices=", ".join(OPERATORS))
     return names
 
 
@@ -132,11 +125,8 @@ class RuleModel(Strict):
     owner: Text | None = None
     severity: SeverityName
     basis: Basis = Field(default=[])
-    from_: Annotated[
-        Names | None,
-        AfterValidator(lambda names: _from_alerts(names) if names else names),
-        Field(alias="from"),
-    ] = None
+    from_: Annotated[Names | None, Field(alias="from")] = None
+    of: Names | None = None
     by: Annotated[dict[str, Names], BeforeValidator(_keys), AfterValidator(_several)]
     where: Annotated[dict[str, Expression], BeforeValidator(_by_feed)] = Field(default={})
     lookup: dict[Identifier, LookupModel] = Field(default={})

@@ -107,7 +107,8 @@ class RuleSpec:
     """One declared concern, checked.
 
     Attributes:
-        feeds: Names of the feeds it reads.
+        feeds: Names of the feeds it reads; `alerts` for those of other rules.
+        of: Of which rules it reads alerts; empty for all that read none themselves.
         by: For each feed, the fields that make up the key.
         space: Name of the key space: rules with equal `by` names share it.
         where: For each feed, the condition an event must meet to be seen by the operator.
@@ -123,6 +124,7 @@ class RuleSpec:
     by: Mapping[str, tuple[str, ...]]
     space: str
     when: OperatorSpec
+    of: tuple[str, ...] = ()
     where: Mapping[str, "Typed"] = field(default_factory=dict)
     lookups: tuple[LookupSpec, ...] = ()
     excepts: tuple["Typed", ...] = ()
@@ -200,7 +202,10 @@ class PackSpec:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Everything declared, read and checked, ready to be compiled."""
+    """Everything declared, read and checked, ready to be compiled.
+
+    `alerts` is the feed of alerts, where a rule reads it.
+    """
 
     packs: Mapping[str, PackSpec] = field(default_factory=dict)
     feeds: Mapping[str, FeedSpec] = field(default_factory=dict)
@@ -212,3 +217,4 @@ class Project:
     playbooks: Mapping[str, Playbook] = field(default_factory=dict)
     routes: Mapping[str, RouteSpec] = field(default_factory=dict)
     tests: Mapping[str, Any] = field(default_factory=dict)
+    alerts: FeedSpec | None = None

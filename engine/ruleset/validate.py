@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from engine.feeds.alerts import ALERTS
 from engine.feeds.spec import FeedSpec
 from engine.ruleset.known import Known
 from engine.ruleset.notes import Notes
@@ -31,17 +32,21 @@ def check_by(
             if (
                 notes.known(field, feed.fields, "R208", path, feed=feed.name)
                 and feed.fields[field].optional
+                and feed.name != ALERTS  # one without the label is not told under it
             ):
                 notes.add(path, "R434", name=field)
     return by
 
 
 def check_purpose(feeds: Sequence[FeedSpec], notes: Notes) -> None:
-    """Feeds read together must share a purpose for which their data may be used."""
-    declared = [feed for feed in feeds if feed.purpose]
-    if len(feeds) < 2 or not declared:  # noqa: PLR2004 - joining takes two
+    """Feeds read together must share a purpose for which their data may be used.
+
+    Alerts have none of their own: whoever may act on them may read them.
+    """
+    joined = [feed for feed in feeds if feed.name != ALERTS]
+    if len(joined) < 2 or not any(feed.purpose for feed in joined):  # noqa: PLR2004
         return
-    if not frozenset.intersection(*(feed.purpose for feed in feeds)):
+    if not frozenset.intersection(*(feed.purpose for feed in joined)):
         notes.add(("from",), "R211", feeds=", ".join(feed.name for feed in feeds))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from engine.chain import Chain
 from engine.model.change import Change
 from engine.pipeline import Engine
 from engine.ports import Core, Outcome, Record, Rejected, SourceId, Trouble, Write
@@ -77,6 +78,7 @@ class _Run:
         self.played = Played()
         self.logs: dict[str, list[Record]] = {feed: [] for feed in feeds}
         self.saved = {name: _Saved() for name in program.spaces}
+        self.chain = Chain(program.spaces)
         self.read: dict[tuple[str, str], int] = {}
         self.spaces = make(program)
         self._announce()
@@ -93,7 +95,7 @@ class _Run:
                 if fresh:
                     space.ingest(feed, SourceId(feed), fresh)
                     self.read[name, feed] = start + len(fresh)
-            self._keep(name, space.advance())
+        self._advance()
 
     def restart(self) -> None:
         """Throw the engine away and take up from what was saved."""
@@ -105,12 +107,20 @@ class _Run:
             for log, position in space.restore(saved.meta, rows).items():
                 self.read[name, log] = position.committed
         self._announce()
+        self.chain.restore(self.spaces)
 
     def finish(self, until_ms: int) -> None:
         """End of input: everything up to `until_ms` is released and timers up to it fire."""
         self.take(())
+        self._advance(until_ms)
+
+    def _advance(self, until_ms: int | None = None) -> None:
+        """Let every key space go on, each after those it reads from; save what each did."""
         for name, space in self.spaces.items():
-            self._keep(name, space.advance(until_ms))
+            outcome = space.advance(until_ms)
+            self.chain.hand_on(name, outcome, self.spaces)
+            self.chain.released(name, outcome)
+            self._keep(name, outcome)
 
     def _feeds_of(self, name: str) -> list[str]:
         wanted = self.program.spaces[name].feeds
@@ -122,8 +132,10 @@ class _Run:
             for feed in self.program.spaces[name].feeds:
                 if feed in self.feeds:
                     space.announce(SourceId(feed))
-                else:
+                elif feed in self.program.feeds:
                     space.idle(SourceId(feed))
+        self.chain.announce(self.spaces)
+        self.chain.rest(self.feeds, self.spaces)
 
     def _keep(self, name: str, outcome: Outcome) -> None:
         self.saved[name].apply(outcome)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from engine.chain import Handed
 from engine.edge import crashpoint
 from engine.edge.store import apply, inbox, keep, outbox
 from engine.edge.store.apply import Place, Route, Stored, Tick
@@ -21,8 +22,9 @@ from engine.edge.store.lock import FolderLock
 from engine.edge.store.outbox import Backlog, Due
 from engine.edge.store.schema import FILE_NAME, connect_reader
 from engine.edge.store.writer import Writer, may_pass
+from engine.feeds.derived import PREFIX
 from engine.model.change import Change
-from engine.ports import InboxRow, Outcome, Position, Rejected, SourceId, Trouble, Write
+from engine.ports import InboxRow, Outcome, Position, Record, Rejected, SourceId, Trouble, Write
 
 __all__ = [
     "Backlog", "Due", "Place", "Retention", "Route", "Saved", "Store", "Stored", "Tick",
@@ -94,6 +96,7 @@ class Store:
         outcomes: Mapping[Place, Outcome],
         ticks: Sequence[Tick] = (),
         reach: Mapping[SourceId, int] = MappingProxyType({}),
+        handed: Sequence[Handed] = (),
     ) -> Stored:
         """Keep a batch whole: ticks, state, positions, alerts, outbox rows, dead letters.
 
@@ -101,12 +104,25 @@ class Store:
             outcomes: What each partition of a key space did.
             ticks: The quiet times that were acted on.
             reach: Newest event time (UTC ms) of each stream.
+            handed: What key spaces handed to each other and is not released yet.
 
         """
-        now_ms = self._now_ms()
+        now_ms, route = self._now_ms(), self._route
         return await self._tell(
-            lambda link: apply.write_outcomes(link, outcomes, ticks, reach, self._route, now_ms)
+            lambda link: apply.write_outcomes(link, outcomes, ticks, reach, route, now_ms, handed)
         )
+
+    async def handed(self) -> tuple[int, list[Handed]]:
+        """The end of what key spaces handed to each other, and what of it is not released yet."""
+
+        def job(link: sqlite3.Connection) -> tuple[int, list[Handed]]:
+            query = "SELECT max(frontier) FROM positions WHERE substr(log, 1, ?) = ?"
+            end = link.execute(query, (len(PREFIX), PREFIX)).fetchone()[0] or 0
+            rows = link.execute("SELECT space, log, place, value FROM handed ORDER BY place")
+            kept = [Handed(space, log, Record(at, value)) for space, log, at, value in rows]
+            return max(end, kept[-1].record.offset + 1) if kept else end, kept
+
+        return await self.run(job)
 
     async def reach(self) -> dict[SourceId, int]:
         """Newest event time (UTC ms) that each stream came to."""

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from engine.chain import Handed
 from engine.edge import crashpoint
 from engine.edge.store import outbox
+from engine.feeds.derived import PREFIX
 from engine.model.change import Change
 from engine.ports import Outcome, Position, Rejected, SourceId, Trouble, Write
 
@@ -56,9 +58,14 @@ def write_outcomes(
     reach: Mapping[SourceId, int],
     route: Route,
     now_ms: int,
+    handed: Sequence[Handed] = (),
 ) -> Stored:
     """Keep everything that a batch did. The caller's transaction makes it all or nothing."""
     stored = Stored()
+    link.executemany(
+        "INSERT INTO handed VALUES (?, ?, ?, ?)",
+        [(space, log, record.offset, record.value) for space, log, record in handed],
+    )
     link.executemany(
         "INSERT OR REPLACE INTO reach VALUES (?, ?, ?)",
         [(*stream, newest_ms) for stream, newest_ms in reach.items()],
@@ -77,6 +84,7 @@ def write_outcomes(
                 (space, partition, outcome.meta, outcome.watermark_ms),
             )
         write_positions(link, space, partition, outcome.positions)
+        drop_released(link, space, outcome.positions)
         write_changes(link, outcome.changes, route, now_ms, stored)
         write_dead(link, "rejected", outcome.rejected, now_ms, stored)
         write_dead(link, "late", outcome.late, now_ms, stored)
@@ -110,6 +118,18 @@ def write_positions(
     link.executemany(
         "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?)",
         [(origin, partition, log, *position) for log, position in positions.items()],
+    )
+
+
+def drop_released(link: sqlite3.Connection, space: str, positions: Mapping[str, Position]) -> None:
+    """Forget what was handed to a key space and is released for good."""
+    link.executemany(
+        "DELETE FROM handed WHERE space = ? AND log = ? AND place < ?",
+        [
+            (space, log, position.committed)
+            for log, position in positions.items()
+            if log.startswith(PREFIX)
+        ],
     )
 
 

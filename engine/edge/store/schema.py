@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.errors import EnvironmentUnusable, StateError
 from engine.text import say
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x46574E31  # "FWN1": tells our file from any other SQLite file
 FILE_NAME = "forewarn.db"
 
@@ -50,6 +50,12 @@ CREATE TABLE ticks (
   written_ms INTEGER NOT NULL
 );
 
+-- What key spaces handed to each other and the reader has not released: nobody can send it again.
+CREATE TABLE handed (
+  space TEXT NOT NULL, log TEXT NOT NULL, place INTEGER NOT NULL, value BLOB NOT NULL,
+  PRIMARY KEY (space, log, place)
+) WITHOUT ROWID;
+
 -- What came out: every transition, the present state of every episode, who must still hear of it.
 CREATE TABLE changes (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, delivery_id TEXT NOT NULL UNIQUE,
@@ -88,6 +94,12 @@ CREATE TABLE troubles (
   detail TEXT NOT NULL, at_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL
 );
 """
+
+UPGRADES = {
+    1: "CREATE TABLE handed (space TEXT NOT NULL, log TEXT NOT NULL, place INTEGER NOT NULL,"
+    " value BLOB NOT NULL, PRIMARY KEY (space, log, place)) WITHOUT ROWID",
+}
+"""What makes of a file of each older version one of the next."""
 
 
 def connect(path: Path, lang: str) -> sqlite3.Connection:
@@ -131,6 +143,13 @@ def _prepare(link: sqlite3.Connection, path: Path, lang: str) -> None:
         link.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         link.execute(f"PRAGMA user_version = {VERSION}")
         link.execute("COMMIT")
+    elif application == APPLICATION_ID and version in UPGRADES:
+        link.execute("BEGIN IMMEDIATE")
+        for older in range(version, VERSION):
+            link.execute(UPGRADES[older])
+        link.execute(f"PRAGMA user_version = {VERSION}")
+        link.execute("COMMIT")
+        _check(link, path, lang)
     elif application == APPLICATION_ID:
         raise StateError(say("store-version", lang, path=path, found=version, ours=VERSION))
     else:
