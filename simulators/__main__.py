@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulators import to_files
+from simulators import kafka_access, to_files
 from simulators.area import layers
 from simulators.scenario import World
 from simulators.worlds import WORLDS, make
@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
         goal = sub.add_mutually_exclusive_group()
         goal.add_argument("--http", metavar="URL", help="post the records to an intake")
         goal.add_argument("--kafka", metavar="SERVERS", help="write the records to a broker")
+        kafka_access.add_options(sub)
         sub.add_argument("--partitions", type=int, default=0, help="make missing topics so wide")
         sub.add_argument("--json", action="store_true", help="print the card as JSON")
         sub.add_argument("--tables-only", action="store_true", help="no records, tables and truth")
@@ -94,7 +95,10 @@ def _send(world: World, asked: argparse.Namespace) -> Counter[str]:
     if asked.kafka:
         from simulators.to_kafka import produce_records  # noqa: PLC0415 - only for who produces
 
-        return produce_records(world, asked.kafka, asked.rate, partitions=asked.partitions)
+        client = kafka_access.client(asked)
+        return produce_records(
+            world, asked.kafka, asked.rate, partitions=asked.partitions, client=client
+        )
     return to_files.write_records(world, asked.out, asked.rate)
 
 

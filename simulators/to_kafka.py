@@ -7,6 +7,7 @@ only when it is used.
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from simulators.pace import paced
@@ -14,26 +15,31 @@ from simulators.scenario import Item, World
 
 
 def produce_records(
-    world: World, servers: str, rate: float = 0.0, prefix: str = "feed.", partitions: int = 0
+    world: World,
+    servers: str,
+    rate: float = 0.0,
+    prefix: str = "feed.",
+    partitions: int = 0,
+    client: Mapping[str, Any] | None = None,
 ) -> Counter[str]:
     """Write all records in order of arrival and wait for the broker's acknowledgement.
 
-    With `partitions` > 0 missing topics are made first, with that many partitions.
+    With `partitions` > 0 missing topics are made first, with that many partitions. `client` are
+    further arguments of the Kafka client: how to get in (`kafka_access.py`).
     """
-    return asyncio.run(_produce(world, servers.removeprefix("kafka://"), rate, prefix, partitions))
+    place = {"bootstrap_servers": servers.removeprefix("kafka://").split(","), **(client or {})}
+    return asyncio.run(_produce(world, place, rate, prefix, partitions))
 
 
 async def _produce(
-    world: World, servers: str, rate: float, prefix: str, partitions: int
+    world: World, place: dict[str, Any], rate: float, prefix: str, partitions: int
 ) -> Counter[str]:
     from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - only who writes Kafka needs the client
 
     topics = {feed.name: prefix + feed.name for feed in world.feeds}
     if partitions > 0:
-        await _make_topics(servers, list(topics.values()), partitions)
-    producer: Any = AIOKafkaProducer(
-        bootstrap_servers=servers, acks="all", enable_idempotence=True, linger_ms=5
-    )
+        await _make_topics(place, list(topics.values()), partitions)
+    producer: Any = AIOKafkaProducer(**place, acks="all", enable_idempotence=True, linger_ms=5)
     counts: Counter[str] = Counter()
     await producer.start()
     try:
@@ -60,10 +66,10 @@ def _sends(
     ]
 
 
-async def _make_topics(servers: str, names: list[str], partitions: int) -> None:
+async def _make_topics(place: dict[str, Any], names: list[str], partitions: int) -> None:
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: PLC0415 - as above
 
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=servers)
+    admin: Any = AIOKafkaAdminClient(**place)
     await admin.start()
     try:
         known = set(await admin.list_topics())

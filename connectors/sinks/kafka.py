@@ -1,22 +1,25 @@
 """Alerts as records of a Kafka topic: one record a delivery, keyed by its episode."""
 
 import asyncio
-import ssl
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     InvalidTopicError,
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
 )
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from engine.errors import Permanent, Retryable
+from engine.kafka.access import Access, open_way, servers
+from engine.kafka.reach import knock_all, why_not
 from engine.ports import SinkContext
 
 _TIMEOUT, _BROKER = "timeout", "broker"
@@ -27,13 +30,12 @@ _REFUSED = {
 }
 
 
-class Options(BaseModel):
-    """What may be declared about a Kafka sink.
+class Options(Access):
+    """What may be declared about a Kafka sink; how to get in stands at `Access`.
 
     Attributes:
         bootstrap: `host:port` of the broker, several separated by commas.
         topic: Where the records go; it must exist, or the broker must make it.
-        ca_file: Certificate authority of a TLS broker; without it the connection is plain.
         timeout_s: How long one delivery may take before it is tried again later.
 
     """
@@ -43,15 +45,13 @@ class Options(BaseModel):
     kind: Literal["kafka"] = "kafka"
     bootstrap: str
     topic: str
-    ca_file: str | None = None
     timeout_s: float = Field(default=30.0, gt=0, le=300)
     lang: str = "en"
 
 
 def build(name: str, options: Options, context: SinkContext) -> "KafkaSink":
     """A sink that writes to the declared topic."""
-    del context
-    return KafkaSink(name, options)
+    return KafkaSink(name, options, Path(context.folder))
 
 
 class _About(msgspec.Struct):
@@ -70,10 +70,16 @@ class KafkaSink:
 
     parallel = 64
 
-    def __init__(self, name: str, options: Options) -> None:
-        """Prepare; nothing is connected yet."""
+    def __init__(self, name: str, options: Options, folder: Path) -> None:
+        """Read certificates and passwords; nothing is connected yet.
+
+        Raises:
+            EnvironmentUnusable: one of their files cannot be used.
+
+        """
         self.name = name
         self._options = options
+        self._way = open_way(options, folder, options.lang)
         self._producer: AIOKafkaProducer | None = None
         self._opening = asyncio.Lock()
         self._key = msgspec.json.Decoder(_About).decode
@@ -102,7 +108,7 @@ class KafkaSink:
             if reason is not None:
                 raise Permanent(reason, str(error)) from error
             await self.close()  # a producer that failed once may never work again
-            raise Retryable(_BROKER, str(error)) from error
+            raise Retryable(_BROKER, await self._why(error)) from error
 
     async def close(self) -> None:
         """Let go of the connection; safe to call twice."""
@@ -111,17 +117,23 @@ class KafkaSink:
             with suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(producer.stop(), 5.0)
 
+    async def _why(self, error: Exception) -> str:
+        """What the operator must know; the client only says that it did not get in."""
+        if isinstance(error, KafkaConnectionError):
+            refusal = why_not(await knock_all(self._options.bootstrap, self._way, self.name))
+            if refusal is not None:
+                return refusal.text(self._options.lang)
+        return str(error)
+
     async def _connected(self) -> AIOKafkaProducer:
         async with self._opening:
             if self._producer is None:
-                ca_file = self._options.ca_file
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._options.bootstrap.split(","),
+                    bootstrap_servers=servers(self._options.bootstrap),
                     client_id=f"forewarn-{self.name}",
                     enable_idempotence=True,
                     acks="all",
-                    security_protocol="SSL" if ca_file else "PLAINTEXT",
-                    ssl_context=ssl.create_default_context(cafile=ca_file) if ca_file else None,
+                    **self._way.client(),
                 )
                 try:
                     await producer.start()

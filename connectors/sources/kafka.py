@@ -5,17 +5,19 @@ daemon's store knows how far each log was handled, in the transaction of what it
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from engine.errors import EnvironmentUnusable
+from engine.kafka.access import Access, Way, open_way, servers
+from engine.kafka.reach import knock_all, why_not
 from engine.ports import Batch, Record, SourceContext, SourceId
 from engine.text import say
 
@@ -23,13 +25,12 @@ _LOOK_MS = 500
 _RETRY_S = 1.0
 
 
-class Options(BaseModel):
-    """What may be declared about a Kafka source.
+class Options(Access):
+    """What may be declared about a Kafka source; how to get in stands at `Access`.
 
     Attributes:
         bootstrap: `host:port` of the broker, several separated by commas.
         topic: The topic to read; all its partitions are.
-        ca_file: Certificate authority of a TLS broker; without it the connection is plain.
         wait_s: How long a broker or topic that is not there yet is waited for at the start.
         batch: Most records handed over at once.
 
@@ -41,7 +42,6 @@ class Options(BaseModel):
     feed: str
     bootstrap: str
     topic: str
-    ca_file: str | None = None
     wait_s: float = Field(default=60.0, ge=0)
     batch: int = Field(default=4000, ge=1, le=100_000)
     lang: str = "en"
@@ -62,6 +62,7 @@ class KafkaSource:
         self.name = name
         self.options = options
         self._context = context
+        self._way = Way()
         self._reader: AIOKafkaConsumer | None = None
         self._places: list[TopicPartition] = []
         self._closed = False
@@ -83,6 +84,7 @@ class KafkaSource:
 
     async def open(self, resume: Mapping[str, int]) -> None:
         """Find the partitions, connect, and go to the offsets that were named."""
+        self._way = open_way(self.options, Path(self._context.folder), self.options.lang)
         self._places = await self._find()
         reader = self._reader = AIOKafkaConsumer(
             **self._client(),
@@ -124,12 +126,10 @@ class KafkaSource:
                 await reader.stop()
 
     def _client(self) -> dict[str, Any]:
-        ca_file = self.options.ca_file
         return {
-            "bootstrap_servers": self.options.bootstrap.split(","),
+            "bootstrap_servers": servers(self.options.bootstrap),
             "client_id": f"forewarn-{self.name}",
-            "security_protocol": "SSL" if ca_file else "PLAINTEXT",
-            "ssl_context": ssl.create_default_context(cafile=ca_file) if ca_file else None,
+            **self._way.client(),
         }
 
     async def _find(self) -> list[TopicPartition]:
@@ -138,6 +138,9 @@ class KafkaSource:
         loop = asyncio.get_running_loop()
         until = loop.time() + self.options.wait_s
         while True:
+            refusal = why_not(await knock_all(self.options.bootstrap, self._way, self.name))
+            if refusal is not None and (refusal.final or loop.time() >= until):
+                raise self._unusable(refusal.text(lang))
             admin = AIOKafkaAdminClient(**self._client())
             try:
                 await admin.start()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from engine.edge.kafka_settings import KafkaSettings, kafka_problems
 from engine.edge.layers import Layers, environment_layer, read_layer
 from engine.errors import DeclarationError, EnvironmentUnusable, Location, Problem
 from engine.ruleset.shape import validate
@@ -89,7 +90,7 @@ class Settings(Section):
         data_folder: Where the daemon keeps its database; relative to the settings file.
         packs: Folders with rules; relative to the settings file. None: the folder of the file.
         broker: `kafka://host:port` runs workers on Kafka, nothing runs embedded.
-        kafka: Settings of the Kafka edge; checked there.
+        kafka: How to get into that broker, and what is ours there.
 
     """
 
@@ -97,7 +98,7 @@ class Settings(Section):
     packs: list[str] | None = None
     lang: Literal["zh", "en"] | None = None
     broker: str | None = None
-    kafka: dict[str, Any] = Field(default_factory=dict)
+    kafka: KafkaSettings = KafkaSettings()
     sources: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     http: HttpSettings = HttpSettings()
@@ -158,6 +159,8 @@ def read_settings(
     found = validate(Settings, layers.document())
     if isinstance(found, tuple):
         problems += found
+    else:
+        problems += kafka_problems(found.kafka, found.broker, layers)
     if problems or isinstance(found, tuple):
         raise DeclarationError(problems)
     return Configured(found, layers, folder)

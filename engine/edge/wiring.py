@@ -14,9 +14,11 @@ from engine.decode.record import Bad, FeedDecoder
 from engine.decode.shape import columns_of_feed
 from engine.dispatch.retry import RetryPolicy
 from engine.dispatch.route import sinks_for, unknown_sinks
+from engine.edge.kafka_settings import access_problems
 from engine.edge.settings import Configured, OutboxSettings, RetentionSettings, read_secret
 from engine.edge.store.keep import Retention
 from engine.errors import DeclarationError, Problem
+from engine.kafka.access import Access
 from engine.model.change import Change
 from engine.ports import Journal, Sink, SinkContext, Source, SourceContext
 from engine.ruleset.shape import nearest, validate
@@ -210,6 +212,10 @@ def _declared(
         if isinstance(options, tuple):
             problems += options
             continue
+        if isinstance(options, Access):
+            place = (section, name)
+            address = str(getattr(options, "bootstrap", ""))
+            problems += access_problems(options, address, layers, place, (*place, "bootstrap"))
         if "lang" in schema.model_fields and "lang" not in values:
             options = options.model_copy(update={"lang": lang})
         found.append(Declared(name, kind, module, options))

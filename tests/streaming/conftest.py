@@ -1,5 +1,6 @@
 """One broker for all tests on Kafka; without Java and Maven they skip, or fail if required."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from certificates import make_certificates
+from secure_stage import Cluster
 from stream_stage import Stage
 
 BROKER = Path(__file__).resolve().parents[1] / "broker" / "kafka.py"
@@ -20,14 +23,31 @@ def bootstrap() -> Iterator[str]:
     if running.returncode == 0:
         yield running.stdout.strip()
         return
-    started = _broker("start")
+    yield _started()
+    _broker("stop")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three brokers that want TLS and a user, with further listeners; for the session."""
+    folder = tmp_path_factory.mktemp("cluster")
+    certificates = make_certificates(folder)
+    home = folder / "home"
+    _started("--home", str(home), "--brokers", "3", "--secure", str(folder))
+    listeners = json.loads((home / "listeners.json").read_text("utf-8"))
+    yield Cluster(home, listeners, certificates)
+    _broker("stop", "--home", str(home))
+
+
+def _started(*more: str) -> str:
+    """The address of a broker that is started now."""
+    started = _broker("start", *more)
     if started.returncode:
         reason = f"no Kafka for these tests: {started.stderr.strip()}"
         if os.environ.get("FOREWARN_REQUIRE_KAFKA") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    yield started.stdout.strip()
-    _broker("stop")
+    return started.stdout.strip()
 
 
 @pytest_asyncio.fixture
@@ -39,7 +59,6 @@ async def stage(bootstrap: str) -> AsyncIterator[Stage]:
     made.close()
 
 
-def _broker(command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, str(BROKER), command], capture_output=True, text=True, check=False
-    )
+def _broker(command: str, *more: str) -> "subprocess.CompletedProcess[str]":
+    call = [sys.executable, str(BROKER), command, *more]
+    return subprocess.run(call, capture_output=True, text=True, check=False)

@@ -26,6 +26,7 @@ def run_daemon(
     broker: str | None,
     data: Path | None,
     lang: str | None,
+    wait: bool = True,
 ) -> int:
     """Run until stopped, or with `once` to the end; answers the exit code."""
     _arm()
@@ -39,14 +40,16 @@ def run_daemon(
     project = find(configured.packs).usable()
     plan = plan_connectors(configured, project, voice().lang)
     log = configured.values.log
-    set_up_logs(log.level, log.format, plan.secrets)
+    kafka = configured.values.kafka
+    own = [one.get_secret_value() for one in (kafka.password, kafka.key_password) if one]
+    set_up_logs(log.level, log.format, [*plan.secrets, *own])
     if configured.values.broker is None:
         if role is not None:
             raise Misuse(voice().say("run-no-broker", role=role))
         return run_embedded(configured, project, once=once, lang=voice().lang)
     if once:
         raise Misuse(voice().say("run-once-broker"))
-    return _on_kafka(configured, project, role)
+    return _on_kafka(configured, project, role, wait=wait)
 
 
 def settings_of(target: Path, *, broker: str | None = None, data: Path | None = None) -> Configured:
@@ -66,8 +69,8 @@ def _arm() -> None:
         raise Misuse(voice().say("run-crashpoint", found=unknown, known=known)) from unknown
 
 
-def _on_kafka(configured: Configured, project: Project, role: str | None) -> int:
+def _on_kafka(configured: Configured, project: Project, role: str | None, *, wait: bool) -> int:
     # Faust is imported only by those who run on Kafka.
     from engine.edge.cli.kafka_roles import run_role  # noqa: PLC0415
 
-    return run_role(configured, project, role, voice().lang)
+    return run_role(configured, project, role, voice().lang, wait=wait)

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import fields
+from dataclasses import replace
 
 import structlog
 
 from engine.edge.cli.exits import Exit
-from engine.edge.cli.voice import voice
+from engine.edge.cli.kafka_link import link_of
 from engine.edge.health import Health
 from engine.edge.metrics import Metrics
 from engine.edge.notify import tell_manager
@@ -22,20 +22,24 @@ from engine.edge.streaming.link import Link
 from engine.edge.streaming.worker import run_worker
 from engine.edge.watch import Watch
 from engine.edge.wiring import make_sinks, plan_connectors, retention, retry_policy
-from engine.errors import EnvironmentUnusable
 from engine.ports import Outcome
 from engine.ruleset.compile import compile_project
 from engine.ruleset.spec import Project
 from engine.text import say
 
 log = structlog.get_logger("worker")
-_SCHEME = "kafka://"
-_GIVEN_ELSEWHERE = ("bootstrap", "security")
 
 
-def run_role(configured: Configured, project: Project, role: str | None, lang: str) -> int:
-    """Work on Kafka until told to stop; without a role one process does both."""
-    link = link_of(configured)
+def run_role(
+    configured: Configured, project: Project, role: str | None, lang: str, *, wait: bool = True
+) -> int:
+    """Work on Kafka until told to stop; without a role one process does both.
+
+    Raises:
+        EnvironmentUnusable: no broker lets us in, or, without `wait`, none answers.
+
+    """
+    link = replace(link_of(configured, lang), wait=wait)
     if role == "dispatcher":
         return asyncio.run(_dispatcher_alone(configured, project, link, lang))
     watcher = Watcher()
@@ -49,18 +53,6 @@ def run_role(configured: Configured, project: Project, role: str | None, lang: s
 
     run_worker(link, compile_project(project), watcher=watcher, beside=beside, lang=lang)
     return Exit.FINE
-
-
-def link_of(configured: Configured) -> Link:
-    """How to reach the broker: its address and the settings under `kafka`."""
-    values = configured.values
-    known = {field.name for field in fields(Link)} - set(_GIVEN_ELSEWHERE)
-    unknown = sorted(set(values.kafka) - known)
-    if unknown:
-        names = ", ".join(sorted(known))
-        sentence = voice().say("run-kafka-setting", name=unknown[0], names=names)
-        raise EnvironmentUnusable(sentence)
-    return Link(bootstrap=(values.broker or "").removeprefix(_SCHEME), **values.kafka)
 
 
 class Watcher:
@@ -125,7 +117,7 @@ async def _dispatch(
         watcher.health.started()
         watching = asyncio.create_task(Watch(store, watcher.metrics, senders, {}).run())
         try:
-            await run_dispatcher(link, store)
+            await run_dispatcher(link, store, lang)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

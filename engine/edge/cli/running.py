@@ -35,6 +35,7 @@ def run(
     role: Annotated[str | None, typer.Option("--role", metavar="worker|dispatcher")] = None,
     broker: Annotated[str | None, typer.Option("--broker", metavar="URL")] = None,
     data: Annotated[Path | None, typer.Option("--data", metavar="DIR")] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait")] = False,
     json: Json = False,
     lang: Lang = None,
 ) -> int:
@@ -42,7 +43,9 @@ def run(
     from engine.edge.cli.daemon import run_daemon
 
     del json
-    return run_daemon(target, once=once, role=role, broker=broker, data=data, lang=lang)
+    return run_daemon(
+        target, once=once, role=role, broker=broker, data=data, lang=lang, wait=not no_wait
+    )
 
 
 def simulate(

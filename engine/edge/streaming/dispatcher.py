@@ -32,15 +32,22 @@ RETRY_S = 2.0
 _decode = msgspec.json.Decoder(Change).decode
 
 
-async def run_dispatcher(link: Link, store: Store) -> None:
-    """Read alerts into the store until cancelled; waits for a broker that is away."""
+async def run_dispatcher(link: Link, store: Store, lang: str = "en") -> None:
+    """Read alerts into the store until cancelled; waits for a broker that is away.
+
+    Raises:
+        EnvironmentUnusable: no broker lets us in, or, if we are not to wait for it, none answers
+            at the start.
+
+    """
+    await wait_for_broker(link, lang)
     while True:
-        await wait_for_broker(link)
         try:
             await _dispatch(link, store)
         except (KafkaError, OSError) as reason:
             log.warning("dispatcher-retries", reason=repr(reason))
             await asyncio.sleep(RETRY_S)
+            await wait_for_broker(link, lang, wait=True)
 
 
 async def _dispatch(link: Link, store: Store) -> None:

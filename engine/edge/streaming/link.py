@@ -1,19 +1,34 @@
 """How to reach Kafka, and how patiently: one value that every client here is made from."""
 
 import asyncio
-import ssl
-from dataclasses import dataclass
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from engine.errors import EnvironmentUnusable
+from engine.kafka.access import PLAIN, Way
+from engine.kafka.reach import knock_all, why_not
 
 log = structlog.get_logger("streaming")
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 TELL_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicWish:
+    """What one topic shall be like where it differs from the others; None means as the others."""
+
+    partitions: int | None = None
+    replication: int | None = None
+    min_insync: int | None = None
+    retention_ms: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +41,9 @@ class Link:
         prefix: First part of the names of our own topics.
         partitions: Of our own topics, and of a feed's topic that does not exist yet.
         replication: Copies of every topic we create.
+        min_insync: Copies that must have a record before it counts as written; None: one less
+            than there are, but at least one.
+        topics: What single topics shall be like, by name.
         instance: Name of this worker for static membership; empty means a fresh member each time.
         batch: Most records handed to the rules in one call.
         session_s: A worker that is silent for this long loses its partitions.
@@ -33,7 +51,9 @@ class Link:
         save_every_s: How often positions are saved when nothing else had to be.
         tick_every_s: How often event time is moved on when all sources are quiet.
         retention_ms: How long alerts, dead letters and routed records are kept.
-        security: TLS settings, or None for a plain connection.
+        restores: Partitions whose saved state is read back at the same time; bounds the memory.
+        wait: Whether a broker that is away at the start is waited for.
+        way: How connections are encrypted and who we are there.
 
     """
 
@@ -42,6 +62,8 @@ class Link:
     prefix: str = "fw"
     partitions: int = 3
     replication: int = 1
+    min_insync: int | None = None
+    topics: Mapping[str, TopicWish] = field(default_factory=dict)
     instance: str = ""
     batch: int = 10_000
     session_s: float = 10.0
@@ -49,17 +71,18 @@ class Link:
     save_every_s: float = 1.0
     tick_every_s: float = 5.0
     retention_ms: int = 7 * 86_400_000
-    security: ssl.SSLContext | None = None
+    restores: int = 2
+    wait: bool = True
+    way: Way = PLAIN
 
     def client(self) -> dict[str, Any]:
         """Arguments that every aiokafka client takes."""
         return {
             "bootstrap_servers": self.bootstrap.split(","),
             "client_id": self.app,
-            "security_protocol": "SSL" if self.security else "PLAINTEXT",
-            "ssl_context": self.security,
             "request_timeout_ms": 30_000,
             "metadata_max_age_ms": 60_000,
+            **self.way.client(),
         }
 
     def admin(self) -> AIOKafkaAdminClient:
@@ -67,32 +90,29 @@ class Link:
         return AIOKafkaAdminClient(**self.client())
 
 
-async def wait_for_broker(link: Link) -> None:
-    """Return when the broker answers; until then try again, at ever longer intervals.
+async def wait_for_broker(link: Link, lang: str = "en", *, wait: bool | None = None) -> None:
+    """Return when a broker lets us in; until then try again, at ever longer intervals.
 
-    A worker that starts before its broker waits. It says so once a minute, not once a try.
+    A worker that starts before its broker waits, and says once a minute what it waits for.
+
+    Raises:
+        EnvironmentUnusable: every broker refuses us for a reason that no waiting mends, such as
+            a wrong password; or none answers and we are not to wait (`link.wait`, or `wait`).
+
     """
+    patient = link.wait if wait is None else wait
     pause, silent = FIRST_WAIT_S, TELL_EVERY_S
     while True:
-        admin = link.admin()
-        try:
-            await admin.start()
-        except (KafkaError, OSError) as reason:
-            if silent >= TELL_EVERY_S:
-                log.warning("broker-absent", bootstrap=link.bootstrap, reason=repr(reason))
-                silent = 0.0
-        else:
+        refusal = why_not(await knock_all(link.bootstrap, link.way, link.app))
+        if refusal is None:
             return
-        finally:
-            await _close(admin)
-        await asyncio.sleep(pause)
-        silent += pause
+        reason = refusal.text(lang)
+        if refusal.final or not patient:
+            raise EnvironmentUnusable(reason)
+        if silent >= TELL_EVERY_S:
+            log.warning("broker-absent", bootstrap=link.bootstrap, reason=reason)
+            silent = 0.0
+        delay = pause * random.uniform(0.8, 1.2)  # noqa: S311 - so that many workers spread out
+        await asyncio.sleep(delay)
+        silent += delay
         pause = min(pause * 2, LONGEST_WAIT_S)
-
-
-async def _close(admin: AIOKafkaAdminClient) -> None:
-    """Close a client that may never have opened."""
-    try:
-        await admin.close()
-    except KafkaConnectionError:  # nothing was open
-        return

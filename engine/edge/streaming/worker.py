@@ -60,7 +60,7 @@ def run_worker(
         make_core: Makes the core of a partition; for tests.
 
     Raises:
-        EnvironmentUnusable: topics do not fit the program.
+        EnvironmentUnusable: no broker lets us in, or topics do not fit the program.
         StateError: saved state does not fit the rules.
 
     """
@@ -164,5 +164,5 @@ class _Neighbour(Service):
 
 
 async def _prepare(link: Link, program: Program, lang: str) -> Layout:
-    await wait_for_broker(link)
+    await wait_for_broker(link, lang)
     return await lay_out(link, program, lang)

@@ -1,0 +1,1 @@
+"""How a Kafka broker is reached: what workers, sources and sinks must know alike."""
