@@ -9,7 +9,6 @@ from operator_stage import MIN, Stage
 from engine.operators.match import MatchLogic
 from engine.operators.specs.match import MatchSpec
 
-
 MARKS = {"x": True, "c": False, "o": False, "?": None}
 """What the condition says of an event; None where a value is missing."""
 
