@@ -183,6 +183,83 @@ def test_a_key_of_the_roster_starts_without_an_event() -> None:
     assert [(what, at) for what, _, _, at, _ in scene.judge.said] == [("fired", hour(8 * DAY_H))]
 
 
+def test_a_payment_that_was_late_itself_clears_and_does_not_withdraw() -> None:
+    scene = stage(workdays(5), reach=10, retract=True)
+    tell(scene, [Seen(9, "start")], 12 * DAY_H)
+    late = scene.logic.late("feed")
+    assert late is not None
+    late("k", {"role": "pay", "amount": 10}, hour(9 * DAY_H), hour(12 * DAY_H))
+    assert [what for what, *_ in scene.judge.said] == ["fired", "cleared"]
+
+
+def test_a_payment_in_time_after_a_warning_clears_it() -> None:
+    warned = (Warning_(workdays(2), Severity.BLUE),)
+    scene = stage(workdays(5), reach=10, warnings=warned, retract=True)
+    told = tell(scene, [Seen(9, "start"), Seen(5 * DAY_H, "pay", 10)], 20 * DAY_H)
+    assert at_hours(told) == [("fired", 4 * DAY_H), ("cleared", 5 * DAY_H)]
+
+
+def test_a_rule_that_does_not_retract_takes_no_late_records() -> None:
+    assert stage(workdays(5)).logic.late("feed") is None
+
+
+MONTH_AND_5 = Period(((1, PeriodUnit.MONTHS), (5, PeriodUnit.WORKDAYS)))
+
+
+@pytest.mark.parametrize(
+    ("attended", "late", "expected"),
+    [
+        pytest.param([40], [], ["2026-05-09"], id="april-owes-for-april-only"),
+        pytest.param([], [], [], id="nobody-worked"),
+        pytest.param([], [20], ["2026-04-10"], id="late-attendance-counts-in-its-own-month"),
+    ],
+)
+def test_attendance_counts_in_its_own_month(
+    attended: list[int], late: list[int], expected: list[str]
+) -> None:
+    scene = stage(MONTH_AND_5, every=MONTH, attended=True, retract=True)
+    tell(scene, [Seen(9, "start"), *[Seen(24 * day, "attend") for day in attended]], 24 * 33)
+    handler = scene.logic.late("feed")
+    assert handler is not None
+    for day in late:
+        handler("k", {"role": "attend", "amount": 1}, hour(24 * day), hour(24 * 33))
+    scene.timers_before(hour(24 * 100))
+    days = [ORIGIN + timedelta(hours=hours) for _, hours in
+            at_hours([(what, at) for what, _, _, at, _ in scene.judge.said])]  # fmt: skip
+    assert [day.date().isoformat() for day in days] == expected
+
+
+def test_months_that_were_paid_are_forgotten() -> None:
+    scene = stage(MONTH_AND_5, every=MONTH)
+    story = [Seen(9, "start"), *[Seen(24 * (15 + 30 * month), "pay") for month in range(8)]]
+    assert tell(scene, story, 24 * 235) == []
+    assert scene.logic.keys["k"].cycles.keys() == {7}
+
+
+def test_a_pause_moves_only_what_had_begun_and_holds_every_alert_back() -> None:
+    """Paused from 25 March to 15 April: March moves by the pause, April by its part of it."""
+    story = [Seen(9, "start"), Seen(24 * 23, "pause"), Seen(24 * 44, "resume")]
+    days = Period(((42, PeriodUnit.DAYS),))
+    for restart in (-1, 1, 2):
+        told = at_hours(tell(stage(days, every=MONTH), story, 24 * 95, restart))
+        assert [hours / 24 for _, hours in told] == [43 + 21, 32 + 42 + 12]
+
+
+def test_a_pause_that_is_told_twice_began_the_first_time() -> None:
+    story = [Seen(9, "start"), Seen(24, "pause"), Seen(48, "pause"), Seen(72, "resume")]
+    for restart in (-1, 1, 2, 3):
+        told = at_hours(tell(stage(workdays(5), reach=10), story, 24 * 40, restart))
+        assert told == [("fired", 10 * DAY_H)]
+
+
+def test_a_single_deadline_is_remembered_for_a_year_and_then_forgotten() -> None:
+    scene = stage(workdays(5), reach=10)
+    story = [Seen(9, "start"), Seen(24, "pay", 10), Seen(24 * 300, "start")]
+    assert tell(scene, story, 24 * 400) == []
+    scene.timers_before(hour(24 * 410))
+    assert scene.logic.save("k") is None
+
+
 stories = st.lists(
     st.builds(
         Seen,
