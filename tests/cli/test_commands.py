@@ -189,6 +189,10 @@ def test_a_replay_sorts_unpacks_and_answers_in_json(project, capsys):
         pytest.param(["run", "--role", "worker"], 64, "worker", id="a-role-without-a-broker"),
         pytest.param(["init"], 4, "README.md", id="a-folder-that-is-taken"),
         pytest.param(["test", "--junit", "no/x.xml"], 4, "no/x.xml", id="a-report-nowhere"),
+        pytest.param(["test", "-k", "nosuch"], 64, "nosuch", id="no-test-of-that-name"),
+        pytest.param(["check", "out"], 4, "out", id="a-folder-with-nothing-to-check"),
+        pytest.param(["test", "out"], 4, "out", id="a-folder-with-nothing-to-test"),
+        pytest.param(["run", "out", "--once"], 4, "out", id="a-folder-with-nothing-to-run"),
         pytest.param(["receive", "--port", "99999"], 4, "99999", id="a-port-that-cannot-be"),
         pytest.param(["simulate", "mars", "-o", "x"], 64, "command line", id="no-such-world"),
         pytest.param(["simulate", "fleet", "-o", "x", "--vehicles", "-3"], 64, "-3", id="too-few"),
@@ -196,8 +200,8 @@ def test_a_replay_sorts_unpacks_and_answers_in_json(project, capsys):
         pytest.param(["demo", "--keep", "README.md"], 4, "README.md", id="a-file-for-a-folder"),
     ],
 )
-@pytest.mark.usefixtures("project")
-def test_wrong_command_lines_have_their_own_exit_codes(words, code, said, capsys):
+def test_wrong_command_lines_have_their_own_exit_codes(words, code, said, project, capsys):
+    (project / "out").mkdir()
     assert main(words) == code
     err = capsys.readouterr().err
     assert said in err
@@ -252,6 +256,14 @@ def test_the_language_comes_from_the_option_the_variable_or_the_locale(capsys, m
     monkeypatch.setenv("FOREWARN_LANG", "zh_CN.UTF-8")
     assert main(["check"]) == 0
     assert "个" in capsys.readouterr().out
+
+
+def test_where_no_project_is_the_packs_that_come_along_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--json", "--lang", "en"]) == 0
+    said = capsys.readouterr()
+    assert "packs that come with Forewarn" in said.err
+    assert json.loads(said.out)["packs"] == 2
 
 
 def test_doctor_tells_of_wrong_settings_in_the_language_asked_for(project, capsys):

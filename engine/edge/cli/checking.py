@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.edge.cli.exits import Exit
-from engine.edge.cli.projects import SETTINGS, cases_of, errors, find
+from engine.edge.cli.projects import SETTINGS, cases_of, errors, find, tell_if_shipped
 from engine.edge.cli.voice import voice
 from engine.errors import DeclarationError, EnvironmentUnusable, Problem
 from engine.ruleset.spec import Project
@@ -12,6 +12,7 @@ from engine.ruleset.spec import Project
 
 def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
     """Check declarations and the tests beside them; answers the exit code."""
+    tell_if_shipped(paths)
     found = find(paths)
     problems = list(found.problems)
     tests = 0

@@ -47,11 +47,20 @@ def find(paths: Sequence[Path], rows: Mapping[str, bytes] | None = None) -> Foun
             raise EnvironmentUnusable(voice().say("cli-no-path", path=path))
     roots = [root for path in (paths or _here()) for root in _roots(path)]
     files = read_project(roots) if roots else shipped_packs()
+    if not files:
+        where = ", ".join(root.as_posix() for root in roots)
+        raise EnvironmentUnusable(voice().say("nothing-declared", path=where))
     files = _with_rows(files, rows or {})
     loaded = load_project(files, LoadOptions(today=datetime.now(UTC).date()))
     single = {path.as_posix() for path in paths if path.is_file()}
     asked = [p for p in loaded.problems if not single or p.at.file in single]
     return Found(files, loaded.project, tuple(asked if loaded.project else loaded.problems))
+
+
+def tell_if_shipped(paths: Sequence[Path]) -> None:
+    """Say so where, for want of a project, the packs that come along are meant."""
+    if not paths and not _here():
+        voice().note(voice().say("packs-along"))
 
 
 def cases_of(found: Found) -> tuple[list[Case], list[Problem]]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.edge.cli.exits import Exit
+from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.progress import Progress
-from engine.edge.cli.projects import cases_of, find
+from engine.edge.cli.projects import cases_of, find, tell_if_shipped
 from engine.edge.cli.voice import voice
 from engine.errors import DeclarationError, EnvironmentUnusable
 from engine.ruletest.report import as_json, as_junit, as_text
@@ -17,12 +17,15 @@ def run_tests(
     paths: Sequence[Path], *, only: str, quick: bool, verbose: bool, junit: Path | None
 ) -> int:
     """Run every test under the paths; answers the exit code."""
+    tell_if_shipped(paths)
     found = find(paths)
     project = found.usable()
     cases, problems = cases_of(found)
     if problems:
         raise DeclarationError(problems)
     wanted = [case for case in cases if only in case.name]
+    if only and not wanted:
+        raise Misuse(voice().say("no-test-named", text=only))
     tellings = (Telling.AS_WRITTEN,) if quick else tuple(Telling)
     results: list[Result] = []
     with Progress(voice().say("progress-tests"), len(wanted)) as progress:
