@@ -49,6 +49,13 @@ class Life:
         """Seconds since its fork."""
         return time.monotonic() - self.began
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is paused by a signal."""
+        with suppress(OSError):
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        return False
+
     def signal(self, number: int) -> None:
         """Send a signal, if it still lives."""
         with suppress(ProcessLookupError):

@@ -25,6 +25,7 @@ from benchmarks.installation import (
     REFUSE_EACH,
     SMALL,
     City,
+    Feed,
     Installation,
     Lookout,
     Result,
@@ -163,57 +164,23 @@ def tell(
     )
 
 
-class Feed:
-    """The world's records, let out a slice at each ending; a trickle flows meanwhile."""
-
-    def __init__(self, stage: Installation, endings: int) -> None:
-        self._stage = stage
-        self._slice = max(1, len(stage.city.records) // (endings + 2))
-        self._sent = 0
-        self._granted = self._slice
-        self.is_over = False
-
-    def grant(self) -> None:
-        """One more slice."""
-        self._granted += self._slice
-
-    async def run(self) -> None:
-        """Send what is granted, a little at a time, until the world is over."""
-        records, each = self._stage.city.records, max(1, self._slice // 4)
-        while self._sent < len(records):
-            if self._sent < self._granted:
-                until = min(self._sent + each, self._granted)
-                await self._stage.send(records[self._sent : until])
-                self._sent = min(until, len(records))
-            await asyncio.sleep(0.1)
-        self.is_over = True
-
-    async def rest(self) -> None:
-        """Send all that is left."""
-        await self._stage.send(self._stage.city.records[self._sent :])
-        self._sent = len(self._stage.city.records)
-
-
 async def _disturb(stage: Installation, workers: Deaths, dispatcher: Deaths, tally: Tally) -> None:
     """End the processes until this round's records are sent or no death is owed any more."""
-    feed = Feed(stage, min(ROUND, workers.left + dispatcher.left))
-    async with Lookout(stage) as lookout:
-        sending = asyncio.create_task(feed.run())
+    step = 1.0 / (min(ROUND, workers.left + dispatcher.left) + 2)
+    async with Lookout(stage) as lookout, Feed(stage) as feed:
+        feed.share = step
         scenes = [
-            _scenes(stage, name, workers, WORKER_POINTS, feed, lookout, tally) for name in WORKERS
+            _scenes(stage, name, workers, WORKER_POINTS, feed, lookout, tally, step)
+            for name in WORKERS
         ]
-        scenes.append(
-            _scenes(stage, DISPATCHER, dispatcher, DISPATCHER_POINTS, feed, lookout, tally)
-        )
+        points = DISPATCHER_POINTS
+        scenes.append(_scenes(stage, DISPATCHER, dispatcher, points, feed, lookout, tally, step))
         await asyncio.gather(*scenes)
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-    await feed.rest()
 
 
 async def _scenes(
     stage: Installation, name: str, deaths: Deaths, points: dict[str, int],
-    feed: Feed, lookout: Lookout, tally: Tally,
+    feed: Feed, lookout: Lookout, tally: Tally, step: float,
 ) -> None:  # fmt: skip
     """One process after the other under this name; the last one lives on."""
     role = "dispatcher" if name == DISPATCHER else "worker"
@@ -229,8 +196,9 @@ async def _scenes(
         tally.endings += 1
         tally.ages.append(life.age_s)
         if how == TERM:
-            tally.codes[life.code or 0] += 1
-        feed.grant()
+            code = life.code or 0
+            tally.codes[128 - code if code < 0 else code] += 1  # as a shell tells it
+        feed.share += step
         waiting, unread, _ = await lookout.look()
         if name == DISPATCHER:
             flying, due = stage.undelivered((await asyncio.to_thread(stage.inbox.settled))[handed:])

@@ -1,8 +1,9 @@
 """Named places at which a proof can end the process: `FOREWARN_CRASHPOINT=before-commit:3`.
 
 The process ends by SIGKILL, as by `kill -9` or a power cut, when it comes to that place for the
-third time. Unset, a place costs one look into an empty table, and none of them lies on the way of
-a single record: they are met once a batch, a request or a timer.
+third time; with `before-commit:3:stop` it is paused there by SIGSTOP. Unset, a place costs one
+look into an empty table, and none of them lies on the way of a single record: they are met once a
+batch, a request or a timer.
 """
 
 import asyncio
@@ -42,23 +43,27 @@ POINTS: Mapping[str, str] = {
 """Every place there is, with what has happened when it is met."""
 
 _left: dict[str, int] = {}
+_DOES = {"": signal.SIGKILL, "stop": signal.SIGSTOP}
+_does = [signal.SIGKILL]
 
 
 def arm(environment: Mapping[str, str]) -> None:
     """Read which place ends this process, if any.
 
     Raises:
-        ValueError: not `name` or `name:n` with a known name and n from 1 on; carries what was said.
+        ValueError: not `name`, `name:n` or `name:n:stop` with a known name and n from 1 on;
+            carries what was said.
 
     """
     _left.clear()
     said = environment.get(VARIABLE, "")
     if not said:
         return
-    name, _, times = said.partition(":")
-    if name not in POINTS or not (times or "1").isdecimal() or int(times or "1") < 1:
+    name, *more = said.split(":")
+    times, what = (more[0] if more else "1"), ":".join(more[1:])
+    if name not in POINTS or not times.isdecimal() or int(times) < 1 or what not in _DOES:
         raise ValueError(said)
-    _left[name] = int(times or "1")
+    _left[name], _does[0] = int(times), _DOES[what]
 
 
 def passing(name: str) -> None:
@@ -66,7 +71,7 @@ def passing(name: str) -> None:
     if name in _left:
         _left[name] -= 1
         if not _left[name]:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), _does[0])
 
 
 @contextmanager

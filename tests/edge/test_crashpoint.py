@@ -56,15 +56,16 @@ def test_unset_no_place_ends_the_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "name", "times"),
+    ("said", "name", "times", "number"),
     [
-        ("after-fetch", "after-fetch", 1),
-        ("after-fetch:1", "after-fetch", 1),
-        ("timer-due:3", "timer-due", 3),
+        ("after-fetch", "after-fetch", 1, signal.SIGKILL),
+        ("after-fetch:1", "after-fetch", 1, signal.SIGKILL),
+        ("timer-due:3", "timer-due", 3, signal.SIGKILL),
+        ("timer-due:3:stop", "timer-due", 3, signal.SIGSTOP),
     ],
 )
-def test_it_ends_at_the_nth_passing_and_at_no_other_place(
-    said: str, name: str, times: int, monkeypatch: pytest.MonkeyPatch
+def test_it_ends_or_pauses_at_the_nth_passing_and_at_no_other_place(
+    said: str, name: str, times: int, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: ends.append((pid, number)))
@@ -75,11 +76,11 @@ def test_it_ends_at_the_nth_passing_and_at_no_other_place(
         crashpoint.passing(name)
     assert ends == []
     crashpoint.passing(name)
-    assert ends == [(os.getpid(), signal.SIGKILL)]
+    assert ends == [(os.getpid(), number)]
 
 
 @pytest.mark.parametrize(
-    "said", ["after-lunch", "after-fetch:0", "after-fetch:-1", "after-fetch:x", ":3", "due:1:2"]
+    "said", ["after-lunch", "timer-due:0", "timer-due:-1", "timer-due:x", ":3", "timer-due:1:2"]
 )
 def test_what_is_no_place_is_refused(said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
