@@ -145,6 +145,24 @@ def test_only_signed_recent_and_whole_deliveries_are_taken_each_once():
     assert (inbox.repeats, inbox.refused) == (1, 4)
 
 
+@pytest.mark.parametrize("length", ["many", "-1", "\u00b2", "9" * 40, "1000001"])
+def test_a_length_that_cannot_be_right_is_refused_at_once(length):
+    with served(Inbox(None, lambda _: None)) as link:
+        link.putrequest("POST", "/")
+        link.putheader("Content-Length", length.encode("latin-1"))
+        link.endheaders()
+        answer = link.getresponse()
+        assert answer.status == 413
+        assert answer.will_close
+
+
+def test_a_signature_of_strange_letters_is_a_wrong_one():
+    inbox = Inbox(SECRET, lambda _: None, clock=lambda: NOW)
+    strange = {"webhook-id": "d", "webhook-timestamp": str(NOW), "webhook-signature": "v1,\u00ff"}
+    assert inbox.take(strange, b"{}") == 401
+    assert inbox.take({**strange, "webhook-timestamp": "\u00b2"}, b"{}") == 401
+
+
 def test_the_last_line_counts_against_the_truth(tmp_path):
     speak_as(Voice("en"))
     base: dict[str, object] = {

@@ -22,6 +22,7 @@ from engine.model.change import Change
 
 SKEW_S = 300
 _LARGEST = 1_000_000
+_DIGITS = 10
 _LOOK_S = 0.2
 
 
@@ -69,10 +70,10 @@ class Inbox:
 
     def _trusted(self, headers: Any, name: str, moment: str, body: bytes) -> bool:
         """Whether one of the signatures is ours and the moment is now."""
-        if not moment.isdigit() or abs(self.clock() - int(moment)) > SKEW_S:
+        if not moment.isdecimal() or abs(self.clock() - int(moment)) > SKEW_S:
             return False
-        wanted = signature(self.secret or "", name, moment, body)
-        offered = headers.get("webhook-signature", "").split()
+        wanted = signature(self.secret or "", name, moment, body).encode()
+        offered = headers.get("webhook-signature", "").encode().split()
         return any(hmac.compare_digest(wanted, one) for one in offered)
 
 
@@ -89,9 +90,13 @@ def serve(port: int, inbox: Inbox) -> ThreadingHTTPServer:
 
         def do_POST(self) -> None:
             """Take one delivery."""
-            length = int(self.headers.get("content-length") or 0)
-            status = 413 if length > _LARGEST else inbox.take(self.headers, self.rfile.read(length))
+            told = self.headers.get("content-length") or "0"
+            length = int(told) if told.isdecimal() and len(told) < _DIGITS else _LARGEST + 1
+            fits = length <= _LARGEST
+            status = inbox.take(self.headers, self.rfile.read(length)) if fits else 413
             self.send_response(status)
+            if not fits:  # the body stays unread, so nothing more can be read either
+                self.send_header("connection", "close")
             self.send_header("content-length", "0")
             self.end_headers()
 
