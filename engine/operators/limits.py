@@ -96,12 +96,16 @@ def after_pause(
 ) -> int:
     """A due instant moved by the time that a clock stood still.
 
-    A limit in working days is moved by the working days of the pause, any other by its length.
+    A limit in working days is moved by the working days of the pause, one in days or months by
+    its days, and is due at 24:00 of a working day as before; an exact limit by its exact length.
     """
     calendar, zone = at
-    if not any(unit is PeriodUnit.WORKDAYS for _, unit in within.parts):
+    units = {unit for _, unit in within.parts}
+    if units == {PeriodUnit.MS}:
         return due_ms + (to_ms - from_ms)
-    lost = calendar.workdays_between(day_of(from_ms, zone), day_of(to_ms, zone))
-    if lost == 0:
-        return due_ms
-    return calendar.add(due_ms - 1, Period(((lost, PeriodUnit.WORKDAYS),)), zone)
+    first, last = day_of(from_ms, zone), day_of(to_ms, zone)
+    if PeriodUnit.WORKDAYS in units:
+        lost = Period(((calendar.workdays_between(first, last), PeriodUnit.WORKDAYS),))
+    else:
+        lost = Period((((last - first).days, PeriodUnit.DAYS),))
+    return calendar.add(due_ms - 1, lost, zone) if lost.parts[0][0] else due_ms
