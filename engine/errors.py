@@ -83,6 +83,10 @@ def _caret(excerpt: str, column: int) -> str:
     return " " * width + "^"
 
 
+NAMED = "say:"
+"""A word in an error that begins so is the name of a sentence."""
+
+
 class ForewarnError(Exception):
     """Base of every error raised on purpose by this project."""
 
@@ -103,7 +107,27 @@ class EnvironmentUnusable(ForewarnError):
 
 @final
 class StateError(ForewarnError):
-    """Saved state does not fit the rules that should read it; says which rules."""
+    """Saved state does not fit the rules that should read it; says which rules.
+
+    Attributes:
+        name: The catalogue's sentence for it, if there is one; `found` are the words in it. A word
+            that begins with `NAMED` is itself the name of a sentence.
+
+    """
+
+    def __init__(self, message: str = "", name: str = "", **found: str) -> None:
+        self.name, self.found = name, found
+        super().__init__(message or self.said("en"))
+
+    def said(self, lang: str) -> str:
+        """The sentence in one language."""
+        if not self.name:
+            return str(self)
+        words = {key: word.removeprefix(NAMED) for key, word in self.found.items()}
+        for key, word in self.found.items():
+            if word.startswith(NAMED):
+                words[key] = say(words[key], lang)
+        return say(self.name, lang, **words)
 
 
 class DeliveryError(ForewarnError):

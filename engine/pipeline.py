@@ -26,6 +26,7 @@ from engine.state.codec import pack_row
 from engine.state.hygiene import Cleaning
 from engine.state.log import Log
 from engine.state.quarantine import Quarantine
+from engine.state.taking import passed
 from engine.state.watermark import NEVER, Progress
 
 PASS = 4 * LOT
@@ -90,6 +91,9 @@ class Space:
         self.handlers = Handlers(program, self.logics, self.quarantine, self._trouble)
         self.noted: list[tuple[Log, SourceId, Sequence[Record]]] = []
         self.begun = False
+        self.pending: set[tuple[str, str]] = set()
+        self.carried: list[tuple[int, str]] = []
+        self.rulesets: list[str] = []
 
     # --- taking in ------------------------------------------------------------------------
 
@@ -313,6 +317,12 @@ class Space:
                 outcome.writes.append(Write(rule.spec.id, key, value))
         for cleaning in self.cleaning.values():
             outcome.writes += cleaning.writes()
+        if self.carried:
+            outcome.writes += passed(self)
+        if self.pending:
+            there = {(write.rule, write.key) for write in outcome.writes}
+            outcome.writes += [Write(*one, None) for one in sorted(self.pending - there)]
+            self.pending = set()
 
     # --- saved state ----------------------------------------------------------------------
 
@@ -323,11 +333,19 @@ class Space:
             StateError: The state was written by other rules and no `on_change` says what to do.
 
         """
-        positions = saved.restore(self, meta, rows)
+        positions, anew = saved.restore(self, meta, rows)
         self.begin(self.progress.watermark)
         for dirty in self.dirty:
             dirty.clear()
+        for number, key in anew:
+            self.dirty[number].add(key)
         return positions
+
+    def adopted(self) -> Outcome | None:
+        """What taking up state of edited rules changed; save it before anything else happens."""
+        if self.pending or self.outcome.changes or any(self.dirty):
+            return self._finish(self.progress.watermark, 0)
+        return None
 
     def begin(self, since_ms: int) -> None:
         """Let the rules ask for what is due from this watermark on, such as a roster's starts."""

@@ -1,12 +1,14 @@
 """What of a partition is saved, and how it is taken up again."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engine.errors import StateError
 from engine.ports import Position, SourceId, Write
-from engine.state.codec import Fate, Meta, pack_meta, plan_state, unpack_meta, unpack_row
+from engine.ruleset.spec import RuleSpec
+from engine.state.codec import REMEMBERED, Meta, pack_meta, unpack_meta
 from engine.state.log import Log
+from engine.state.taking import take_up
 
 if TYPE_CHECKING:
     from engine.pipeline import Space
@@ -33,20 +35,24 @@ def record(space: "Space", watermark: int) -> bytes:
         ),
         troubled=space.quarantine.save(),
         fired=budgets,
+        rulesets=space.rulesets,
     )
     return pack_meta(meta)
 
 
-def restore(space: "Space", meta: bytes | None, rows: Sequence[Write]) -> Mapping[str, Position]:
-    """Take up what was saved; answers from where each log must be read again.
+def restore(
+    space: "Space", meta: bytes | None, rows: Sequence[Write]
+) -> tuple[Mapping[str, Position], list[tuple[int, str]]]:
+    """Take up what was saved.
+
+    Returns:
+        From where each log must be read again, and the keys (rule number, key) that must be
+        written anew because their rule was edited.
 
     Raises:
         StateError: The state was written by other rules and no `on_change` says what to do.
 
     """
-    plan = plan_state({rule.spec.id: rule.spec for rule in space.program.rules}, rows)
-    if plan.refused:
-        raise StateError(", ".join(sorted(plan.refused)))
     found = Meta() if meta is None else unpack_meta(meta)
     if meta is not None:
         space.progress.watermark = found.watermark
@@ -65,12 +71,13 @@ def restore(space: "Space", meta: bytes | None, rows: Sequence[Write]) -> Mappin
     }
     space.quarantine.load(found.troubled)
     space.handlers.settle()
-    _load(space, plan.fates, rows)
+    anew = take_up(space, rows)
     for rule, logic in zip(space.program.rules, space.logics, strict=True):
         if rule.spec.id in found.fired:
             budget = logic.life.judge.budget
             budget.hour, budget.count = found.fired[rule.spec.id]
-    return {name: place.position for name, place in space.logs.items()}
+    space.rulesets = _with(found.rulesets, ruleset(rule.spec for rule in space.program.rules))
+    return {name: place.position for name, place in space.logs.items()}, anew
 
 
 def _resume(space: "Space", place: Log, position: Position, found: Meta) -> None:
@@ -85,17 +92,19 @@ def _resume(space: "Space", place: Log, position: Position, found: Meta) -> None
         space.progress.reread(place.source, position.before_ms)
 
 
-def _load(space: "Space", fates: Mapping[str, tuple[Fate, str]], rows: Sequence[Write]) -> None:
-    """Give every row to the rule, or the feed's cleaning, that wrote it."""
-    numbers = {rule.spec.id: number for number, rule in enumerate(space.program.rules)}
-    cleanings = {cleaning.rule: cleaning for cleaning in space.cleaning.values()}
-    for row in rows:
-        if row.value is None:
-            continue
-        if row.rule in cleanings:
-            cleanings[row.rule].load(row.key, unpack_row(row.value)[1])
-        elif row.rule in numbers and fates[row.rule][0] is not Fate.RESET:
-            space.logics[numbers[row.rule]].load(row.key, unpack_row(row.value)[1])
+def ruleset(rules: Iterable[RuleSpec]) -> str:
+    """Fingerprint of the rules of a key space and of what their edits say about state."""
+    lines = sorted(
+        f"{rule.id} {rule.hash}"
+        + (f" {rule.on_change.from_hash} {rule.on_change.do}" if rule.on_change else "")
+        for rule in rules
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def _with(before: list[str], own: str) -> list[str]:
+    """The rule sets that worked on a partition, ours last."""
+    return [*(one for one in before if one != own), own][-REMEMBERED:]
 
 
 def _text(source: SourceId) -> str:

@@ -2,17 +2,27 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
-from engine.edge import crashpoint
-from engine.edge.store import Place, Saved, Store
+from engine.edge.state_tools.plan import Does, Line, refuse_misfit
+from engine.edge.store import Saved, Store
 from engine.errors import StateError
-from engine.ports import Core, Position, Trouble, Write
+from engine.model.change import Change
+from engine.ports import Core, Outcome, Position, Trouble
 from engine.ruleset.spec import RuleSpec
-from engine.state.codec import CLEANING, Fate, Plan, pack_row, plan_state, unpack_row
-from engine.text import say
+from engine.state.codec import OWN, unpack_meta
+from engine.state.taking import closings
 
 PARTITION = 0
 """The embedded daemon has one partition a key space."""
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """A core that tells what taking up the state of edited rules changed."""
+
+    def adopted(self) -> Outcome | None:
+        """What must be saved before anything else happens, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,115 +56,67 @@ class Recovery:
 async def recover(
     store: Store, spaces: Mapping[str, Core], rules: Mapping[str, RuleSpec], lang: str
 ) -> Recovery:
-    """Give every key space its saved state, dropping only what the rules say may be dropped.
+    """Give every key space its saved state, forgetting only what the rules say may be forgotten.
 
     Raises:
         StateError: an edited rule does not say what becomes of its state. Nothing was changed.
 
     """
-    crashpoint.passing("recovery-start")
     saved = await store.saved()
-    every = [row for kept in saved.values() for row in kept.rows]
-    plan = plan_state(rules, every)
-    _refuse(plan, saved, rules, lang)
-    await _drop(store, saved, plan, spaces, rules)
-    await _approve(store, saved, plan, rules)
-    saved = await store.saved()
+    lines = refuse_misfit({space: kept.rows for (space, _), kept in saved.items()}, rules, lang)
     starts: dict[tuple[str, str], int] = {}
     frontiers: dict[tuple[str, str], int] = {}
+    adopted: dict[tuple[str, int], Outcome] = {}
     for name, core in spaces.items():
         kept = saved.get((name, PARTITION), Saved())
         if kept.meta is None and not kept.rows:
             continue
-        for log, position in core.restore(kept.meta, kept.rows).items():
+        for log, position in take_up(core, kept, lang).items():
             place = Position(*position)
             starts[name, log] = place.committed
             if place.committed < place.frontier:
                 frontiers[name, log] = place.frontier
-        crashpoint.passing("recovery-half")
-    crashpoint.passing("recovery-end")
+        if isinstance(core, Adopting) and (outcome := core.adopted()) is not None:
+            adopted[name, PARTITION] = outcome
+    if adopted:
+        await store.apply(adopted)
+    await _let_go(store, saved, set(spaces))
+    for line in forgotten(lines):
+        await store.trouble(Trouble("state-dropped", line.rule, f"{line.does} {line.keys}", 0))
     return Recovery(starts, frontiers)
 
 
-def _refuse(
-    plan: Plan, saved: Mapping[Place, Saved], rules: Mapping[str, RuleSpec], lang: str
-) -> None:
-    """Stop with the whole plan when any rule's state has no declared fate."""
-    lines: list[str] = []
-    for rule, (fate, old) in sorted(plan.fates.items()):
-        if fate is Fate.ORPHAN:
-            continue
-        count = sum(row.rule == rule for kept in saved.values() for row in kept.rows)
-        spec = rules[rule]
-        moved = sorted(
-            {
-                space
-                for (space, _), kept in saved.items()
-                if space != spec.space and any(row.rule == rule for row in kept.rows)
-            }
-        )
-        if fate is Fate.REFUSED:
-            new = spec.hash
-            lines.append(
-                say("state-misfit-rule", lang, rule=rule, count=count, old=old[:6], new=new[:6])
-            )
-        elif moved and fate is not Fate.RESET:
-            found = {"rule": rule, "count": count, "hash": old[:6]}
-            lines.append(
-                say("state-misfit-space", lang, old=", ".join(moved), new=spec.space, **found)
-            )
-    orphans = sorted(rule for rule, (fate, _) in plan.fates.items() if fate is Fate.ORPHAN)
-    if orphans and len(orphans) == len(plan.fates):
-        lines.append(say("state-misfit-all", lang, rules=", ".join(orphans)))
-    if lines:
-        raise StateError("\n".join([say("state-misfit", lang), *lines]))
+def take_up(core: Core, kept: Saved, lang: str) -> Mapping[str, Position]:
+    """Give a core its saved state.
 
+    Raises:
+        StateError: a row cannot be read by its rule as it is now; in the language asked for.
 
-async def _drop(
-    store: Store,
-    saved: Mapping[Place, Saved],
-    plan: Plan,
-    spaces: Mapping[str, Core],
-    rules: Mapping[str, RuleSpec],
-) -> None:
-    """Forget the state of rules that are gone or reset, and of key spaces that are gone."""
-    gone: dict[tuple[str, str], tuple[str, int]] = {}
-    for (space, _), kept in saved.items():
-        for rule, count in _counts(kept.rows).items():
-            fate = plan.fates[rule][0]
-            if fate in (Fate.ORPHAN, Fate.RESET) or rules[rule].space != space:
-                gone[space, rule] = (str(fate), count)
-    lost = {space for space, _ in saved} - set(spaces)
-    if not gone and not lost:
-        return
-    await store.forget(gone.keys(), lost)
-    for (_, rule), (why, count) in gone.items():
-        await store.trouble(Trouble("state-dropped", rule, f"{why} {count}", 0))
-
-
-async def _approve(
-    store: Store, saved: Mapping[Place, Saved], plan: Plan, rules: Mapping[str, RuleSpec]
-) -> None:
-    """Note on kept rows that the rule as it is now has taken them over.
-
-    Without this a second edit would have to approve the hashes of both rules before it.
     """
-    for place, kept in saved.items():
-        taken = [
-            Write(row.rule, row.key, pack_row(rules[row.rule].hash, unpack_row(row.value)[1]))
-            for row in kept.rows
-            if row.value is not None
-            and row.rule in plan.fates
-            and plan.fates[row.rule][0] is Fate.KEEP
-        ]
-        if taken:
-            await store.rewrite(place, taken)
+    try:
+        return core.restore(kept.meta, kept.rows)
+    except StateError as error:
+        raise StateError(error.said(lang)) from error
 
 
-def _counts(rows: Sequence[Write]) -> dict[str, int]:
-    """Keys by rule, the feeds' own cleaning left out."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        if not row.rule.startswith(CLEANING):
-            counts[row.rule] = counts.get(row.rule, 0) + 1
-    return counts
+def forgotten(lines: Sequence[Line]) -> list[Line]:
+    """Of a plan, what is forgotten by it."""
+    return [line for line in lines if line.old and line.does in (Does.GONE, Does.RESET)]
+
+
+async def _let_go(
+    store: Store, saved: Mapping[tuple[str, int], Saved], spaces: Collection[str]
+) -> None:
+    """Forget key spaces that no rule has any more; receivers hear that their alerts are closed."""
+    lost = {space for space, _ in saved} - set(spaces)
+    if not lost:
+        return
+    changes: list[Change] = []
+    for (space, _), kept in sorted(saved.items()):
+        if space in lost:
+            watermark = 0 if kept.meta is None else unpack_meta(kept.meta).watermark
+            rows = sorted(row for row in kept.rows if not row.rule.startswith(OWN))
+            changes += [change for row in rows for change in closings(row, watermark)]
+    if changes:
+        await store.accept(changes, {})
+    await store.forget((), lost)

@@ -19,6 +19,8 @@ class Transition(StrEnum):
     UPDATED = "updated"
     CLEARED = "cleared"
     RETRACTED = "retracted"
+    DROPPED = "dropped"
+    """The rule was reset or taken out; nothing is known about whether its condition ended."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):

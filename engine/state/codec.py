@@ -16,12 +16,22 @@ from engine.ports import Position, Write
 from engine.ruleset.spec import RuleSpec
 
 ROW_VERSION = 1
+MOVED_VERSION = 2
+"""A row that came from a partition that was further on: it says up to when it is complete."""
 META_VERSION = 1
+OWN = "~"
+"""Rows whose rule starts with this are our own, not those of a rule."""
 CLEANING = "~hygiene/"
 """Rows whose rule starts with this belong to a feed's cleaning, not to a rule."""
+WAITING = "~waiting"
+"""Rows of this rule are records that waited for their turn when the state was moved."""
+REMEMBERED = 16
+"""So many earlier rule sets of a partition are known again."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+_USUAL = b"\x93\x01\xac"
+"""How a row of version 1 begins whose rule hash has 12 digits: a list of 3, 1, a text of 12."""
 
 
 class Meta(msgspec.Struct, array_like=True):
@@ -36,6 +46,7 @@ class Meta(msgspec.Struct, array_like=True):
         seen: Ids inside the lateness, for feeds whose id lacks the time: feed, key, id, time.
         troubled: For each rule: times of its recent errors, and since when it is quarantined.
         fired: For each rule with a budget: hour and alerts in it.
+        rulesets: Fingerprints of the rule sets that worked on this partition, the newest last.
 
     """
 
@@ -48,11 +59,14 @@ class Meta(msgspec.Struct, array_like=True):
     seen: list[tuple[str, str, str, int]] = []
     troubled: dict[str, tuple[list[int], int | None]] = {}
     fired: dict[str, tuple[int, int]] = {}
+    rulesets: list[str] = []
 
 
-def pack_row(rule_hash: str, payload: Any) -> bytes:
-    """One state row as bytes."""
-    return _encode((ROW_VERSION, rule_hash, payload))
+def pack_row(rule_hash: str, payload: Any, floor: int | None = None) -> bytes:
+    """One state row as bytes; `floor` is up to when it is complete, if its partition is not."""
+    if floor is None:
+        return _encode((ROW_VERSION, rule_hash, payload))
+    return _encode((MOVED_VERSION, rule_hash, payload, floor))
 
 
 def unpack_row(value: bytes) -> tuple[str, Any]:
@@ -62,11 +76,31 @@ def unpack_row(value: bytes) -> tuple[str, Any]:
         StateError: A later version of this program wrote it.
 
     """
-    version, rule_hash, payload = _decode(value)
-    if version != ROW_VERSION:
-        message = f"state row has version {version}, this build reads {ROW_VERSION}"
-        raise StateError(message)
+    rule_hash, payload, _ = unpack_moved(value)
     return rule_hash, payload
+
+
+def written_by(value: bytes) -> str:
+    """The rule hash of a row, without reading the rest of it where that can be done."""
+    if value[:3] == _USUAL:
+        return value[3:15].decode()
+    return unpack_moved(value)[0]
+
+
+def unpack_moved(value: bytes) -> tuple[str, Any, int | None]:
+    """The rule hash, the payload, and up to when the row is complete if that differs.
+
+    Raises:
+        StateError: A later version of this program wrote it.
+
+    """
+    version, *rest = _decode(value)
+    if version == ROW_VERSION:
+        return rest[0], rest[1], None
+    if version == MOVED_VERSION:
+        return rest[0], rest[1], rest[2]
+    message = f"state row has version {version}, this build reads up to {MOVED_VERSION}"
+    raise StateError(message)
 
 
 def pack_meta(meta: Meta) -> bytes:
@@ -99,40 +133,45 @@ class Fate(StrEnum):
     ORPHAN = "orphan"
 
 
+def fate_of(rule: RuleSpec | None, old: str) -> Fate:
+    """What becomes of a row that version `old` of a rule wrote; no rule: it was taken out."""
+    if rule is None:
+        return Fate.ORPHAN
+    if rule.hash == old:
+        return Fate.FITS
+    word = rule.on_change
+    if word is None or word.from_hash not in {old, old[:6]}:
+        return Fate.REFUSED
+    return Fate(word.do)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of saved state, rule by rule, before anything is read."""
+    """What becomes of saved state, version by version of each rule, before anything is read."""
 
-    fates: Mapping[str, tuple[Fate, str]]
-    """For each rule with saved rows: its fate and the hash that wrote them."""
+    counts: Mapping[tuple[str, str], int]
+    """Rows by (rule, hash of the version that wrote them)."""
+    fates: Mapping[tuple[str, str], Fate]
 
     @property
     def refused(self) -> tuple[str, ...]:
         """Rules whose edit does not say what to do with their state."""
-        return tuple(rule for rule, (fate, _) in self.fates.items() if fate is Fate.REFUSED)
+        return tuple(
+            sorted({rule for (rule, _), fate in self.fates.items() if fate is Fate.REFUSED})
+        )
 
 
 def plan_state(rules: Mapping[str, RuleSpec], rows: Iterable[Write]) -> Plan:
-    """Decide, for every rule with saved rows, whether its state is kept, reset or refused.
+    """Decide, for every version of a rule that saved rows, what becomes of them.
 
-    A rule that no longer exists leaves orphans, which are dropped: taking a rule out is itself
+    A rule that no longer exists leaves orphans, which are forgotten: taking a rule out is itself
     the word. An edited rule must name the old hash in `on_change`.
     """
-    fates: dict[str, tuple[Fate, str]] = {}
+    counts: dict[tuple[str, str], int] = {}
     for row in rows:
-        if row.value is None or row.rule.startswith(CLEANING):
+        if row.value is None or row.rule.startswith(OWN):
             continue
-        old, _ = unpack_row(row.value)
-        spec = rules.get(row.rule)
-        if spec is None:
-            fate = Fate.ORPHAN
-        elif spec.hash == old:
-            fate = Fate.FITS
-        elif spec.on_change is not None and spec.on_change.from_hash in {old, old[:6]}:
-            fate = Fate(spec.on_change.do)
-        else:
-            fate = Fate.REFUSED
-        known = fates.get(row.rule)
-        if known is None or fate is Fate.REFUSED or known[0] is Fate.FITS:
-            fates[row.rule] = (fate, old)
-    return Plan(fates)
+        version = (row.rule, written_by(row.value))
+        counts[version] = counts.get(version, 0) + 1
+    fates = {(rule, old): fate_of(rules.get(rule), old) for rule, old in counts}
+    return Plan(counts, fates)

@@ -16,6 +16,10 @@ class Cleaning:
 
     State: per key what `Cleaner` keeps (the last good fix and a few doubtful ones), until the key
     was silent for a day of event time.
+
+    Attributes:
+        floors: Keys that came from a partition that was further on, and how far that was.
+
     """
 
     def __init__(self, feed: str, cleaner: Cleaner) -> None:
@@ -28,6 +32,7 @@ class Cleaning:
         self.keys: dict[str, Any] = {}
         self.seen: dict[str, int] = {}
         self.dirty: set[str] = set()
+        self.floors: dict[str, int] = {}
         self.swept = 0
         self.keep_ms = max(IDLE_MS, 2 * (cleaner.spec.hygiene.stuck_ms or 0))
         self._lon, self._lat = attrgetter(position.lon), attrgetter(position.lat)
@@ -37,6 +42,8 @@ class Cleaning:
         lon, lat = self._lon(event), self._lat(event)
         if lon is None or lat is None:
             return None
+        if self.floors and at_ms < self.floors.get(key, at_ms):
+            return "late"
         keep, reason, state = self.cleaner.clean(self.keys.get(key), at_ms, lon, lat)
         self.keys[key] = state
         self.seen[key] = at_ms

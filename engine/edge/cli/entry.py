@@ -28,6 +28,7 @@ VERBS: Mapping[str, str] = {
     "replay": "running",
     "run": "running",
     "simulate": "running",
+    "state": "state",
     "receive": "running",
     "demo": "running",
     "doctor": "about",

@@ -12,6 +12,7 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from engine.edge import crashpoint
+from engine.edge.streaming.adoption import adopt_rows, refuse_unfinished
 from engine.edge.streaming.changelog import META, read_back, row_of
 from engine.edge.streaming.kit import Ends, Kit, unread
 from engine.edge.streaming.ledger import Ledger, Line, Parcel
@@ -53,7 +54,9 @@ class Evaluator:
         )
         meta = kept.pop(META, None)
         core = self._kit.make_core(self._program, self._partition, self._space.partitions)
-        positions = core.restore(meta, [row_of(key, value) for key, value in kept.items()])
+        refuse_unfinished(kept, self._kit.layout.names.state(self._space.name), self._kit.lang)
+        rows = [row_of(key, value) for key, value in kept.items()]
+        positions, adopted = adopt_rows(self._kit, core, self._space.name, meta, rows)
         crashpoint.passing("recovery-end")
         crashpoint.watch_timers(core)
         for source in self._sources:
@@ -64,6 +67,8 @@ class Evaluator:
         waits = {source: _idle_after_s(self._kit, source) for source in self._sources}
         self._quiet = Quiet(waits, self._kit.clock())
         self._core, self._ticks, self._fresh, self._unsaved_since = core, [], False, None
+        if adopted is not None:
+            await self._save(adopted)
 
     def take(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
         """Put records into the reorder buffer of the core."""

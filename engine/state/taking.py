@@ -1,0 +1,242 @@
+"""What becomes of each saved row at a start: taken up, converted, or forgotten.
+
+row --hash of the rule as it is--> taken up
+--another hash, `keep`-------> taken up as it is, written anew under the new hash
+--another hash, `migrate`----> converted by its operator, then the same
+--another hash, `reset`------> forgotten; an alert that was announced is closed: `dropped`
+--its rule was taken out-----> the same
+--another hash, no word------> nothing happens at all: the start is refused
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine.alerts.context import severity_of
+from engine.alerts.lifecycle import Episode, Phase
+from engine.errors import NAMED, StateError
+from engine.model.change import Change, Transition, delivery_id, episode_id
+from engine.operators.migrate import Unconvertible, Why, migration
+from engine.ports import Record, SourceId, Write
+from engine.state.codec import (
+    OWN,
+    WAITING,
+    Fate,
+    fate_of,
+    pack_row,
+    unpack_moved,
+    unpack_row,
+)
+from engine.state.log import Log
+from engine.state.watermark import NEVER
+
+if TYPE_CHECKING:
+    from engine.pipeline import Space
+
+_EPISODE = 13
+"""How many values a saved episode has."""
+
+Floors = dict[int, dict[str, int]]
+"""For each rule, by number, the keys that are complete up to a later instant than the partition."""
+
+
+def take_up(space: "Space", rows: Sequence[Write]) -> list[tuple[int, str]]:
+    """Give every row to the rule, or the feed's cleaning, that wrote it.
+
+    Rows that are forgotten leave their deletion in `space.pending`, and their alerts a change in
+    the next outcome.
+
+    Returns:
+        Keys (rule number, key) that must be written anew because their rule was edited.
+
+    Raises:
+        StateError: An edited rule says nothing about its rows, or they cannot be read by it.
+
+    """
+    numbers = {rule.spec.id: number for number, rule in enumerate(space.program.rules)}
+    cleanings = {cleaning.rule: cleaning for cleaning in space.cleaning.values()}
+    fates: dict[tuple[str, str], Fate] = {}
+    gone: list[tuple[Write, str, Any]] = []
+    waiting: list[Write] = []
+    anew: list[tuple[int, str]] = []
+    floors: Floors = {}
+    watermark = space.progress.watermark
+    for row in rows:
+        if row.value is None:
+            continue
+        if row.rule == WAITING:
+            waiting.append(row)
+            continue
+        old, payload, floor = unpack_moved(row.value)
+        if row.rule.startswith(OWN):
+            if row.rule in cleanings:
+                cleanings[row.rule].load(row.key, payload)
+                if floor is not None and floor > watermark:
+                    cleanings[row.rule].floors[row.key] = floor
+            continue
+        number = numbers.get(row.rule, -1)
+        fate = fates.get((row.rule, old))
+        if fate is None:
+            spec = None if number < 0 else space.program.rules[number].spec
+            fate = fates[row.rule, old] = fate_of(spec, old)
+        if fate is Fate.REFUSED:
+            raise StateError(row.rule)
+        if fate in (Fate.RESET, Fate.ORPHAN):
+            gone.append((row, old, payload))
+            continue
+        if fate is not Fate.FITS:
+            anew.append((number, row.key))
+        _load(space, number, row, payload, fate)
+        if floor is not None and floor > watermark:
+            floors.setdefault(number, {})[row.key] = floor
+    _forget(space, sorted(gone, key=lambda one: one[0][:2]), numbers)
+    _guard(space, floors)
+    _put_back(space, waiting)
+    return anew
+
+
+def _load(space: "Space", number: int, row: Write, payload: Any, fate: Fate) -> None:
+    """Give a row to its rule, converted if the rule says so."""
+    logic = space.logics[number]
+    if fate is Fate.FITS:
+        logic.load(row.key, payload)
+        return
+    try:
+        if fate is Fate.MIGRATE:
+            convert = migration(logic)
+            if convert is None:
+                raise Unconvertible(Why.NEVER)  # noqa: TRY301 - told with the others
+            payload = convert(payload, max(space.progress.watermark, 0))
+        if payload is not None:
+            logic.load(row.key, payload)
+    except Unconvertible as error:
+        words = {"rule": row.rule, "key": row.key, "why": f"{NAMED}{error.why}"}
+        raise StateError(name="state-migrate-refused", **words) from error
+    except Exception as error:
+        words = {"rule": row.rule, "key": row.key, "why": f"{type(error).__name__}: {error}"}
+        raise StateError(name="state-unreadable", **words) from error
+
+
+def _forget(
+    space: "Space", gone: Sequence[tuple[Write, str, Any]], numbers: dict[str, int]
+) -> None:
+    """Forget rows; receivers hear that their alerts are closed."""
+    for row, old, payload in gone:
+        space.pending.add((row.rule, row.key))
+        number = numbers.get(row.rule)
+        for plain in _announced_ones(payload):
+            at_ms = max(plain[9], space.progress.watermark)
+            if number is None or not _in_words(space, number, row.key, plain, at_ms):
+                space.outcome.changes.append(_bare(row, old, plain, at_ms))
+
+
+def closings(row: Write, watermark: int) -> list[Change]:
+    """The changes that close the alerts of a row whose rule is gone for good."""
+    if row.value is None:
+        return []
+    old, payload, _ = unpack_moved(row.value)
+    found = _announced_ones(payload)
+    return [_bare(row, old, plain, max(plain[9], watermark)) for plain in found]
+
+
+def _announced_ones(payload: Any) -> list[list[Any]]:
+    """The open episodes of which receivers have heard."""
+    return [
+        plain
+        for plain in episodes_of(payload)
+        if plain[4] != Phase.PENDING and not plain[11].get("quiet")
+    ]
+
+
+def episodes_of(payload: Any) -> list[list[Any]]:
+    """The open episodes in a row; every operator saves them last."""
+    last = payload[-1] if isinstance(payload, list) and payload else None
+    if not isinstance(last, list):
+        return []
+    return [one for one in last if isinstance(one, list) and len(one) == _EPISODE]
+
+
+def _in_words(space: "Space", number: int, key: str, plain: list[Any], at_ms: int) -> bool:
+    """Whether the rule as it is now could put the end of the alert into its own words."""
+    try:
+        episode = Episode.load(plain, space.program.codec)
+        judge = space.logics[number].life.judge
+        judge.announce(key, episode, Transition.DROPPED, at_ms, None)
+    except Exception:  # noqa: BLE001 - its words may need what the old version did not keep
+        return False
+    return True
+
+
+def _bare(row: Write, old: str, plain: list[Any], at_ms: int) -> Change:
+    """The end of an alert whose rule cannot speak any more."""
+    episode = episode_id(row.rule, row.key, plain[1], plain[0])
+    return Change(
+        delivery_id=delivery_id(episode, Transition.DROPPED, plain[8]),
+        episode_id=episode,
+        rule=row.rule,
+        rule_hash=old,
+        key=row.key,
+        transition=Transition.DROPPED,
+        ordinal=plain[8],
+        at_ms=at_ms,
+        since_ms=plain[1],
+        severity=severity_of(plain[7]),
+        held_ms=at_ms - plain[1],
+    )
+
+
+def _guard(space: "Space", floors: Floors) -> None:
+    """Let keys that are further on than their partition pass over what they had already."""
+    count = len(space.logics)
+    for number, keys in floors.items():
+        for row in space.handlers.rows:
+            for place in (number, number + count):
+                row[place] = _above(keys, row[place])
+
+
+def _above(keys: dict[str, int], take: Callable[..., None]) -> Callable[..., None]:
+    def handle(key: str, event: Any, at_ms: int) -> None:
+        if at_ms >= keys.get(key, NEVER):
+            take(key, event, at_ms)
+
+    return handle
+
+
+def waiting_row(key: str, feed: str, partition: int, record: Record) -> Write:
+    """A record that waits for its turn, as a row that moves with the state."""
+    value = pack_row("", [feed, partition, *record, key])
+    own = hashlib.sha256(value).hexdigest()[:8]
+    return Write(WAITING, f"{feed}/{partition}@{record.offset}#{own}", value)
+
+
+def read_waiting(value: bytes) -> tuple[str, SourceId, Record]:
+    """The key (empty if it has none), source and record of a row that `waiting_row` made."""
+    feed, partition, offset, raw, arrived_ms, before_ms, key = unpack_row(value)[1]
+    return key, SourceId(feed, partition), Record(offset, raw, arrived_ms, before_ms)
+
+
+def _put_back(space: "Space", rows: Sequence[Write]) -> None:
+    """Put records that waited when the state was moved into the buffer again."""
+    places: dict[SourceId, Log] = {}
+    found = [(row.key, *read_waiting(row.value or b"")) for row in rows]
+    for name, _, source, record in sorted(found, key=lambda one: (one[2], one[3].offset)):
+        order = NEVER
+        if source.feed in space.intakes:
+            place = places.get(source)
+            if place is None:
+                place = places[source] = Log(WAITING, len(space.log_names))
+                space.log_names.append(WAITING)
+            held = len(space.buffer.waiting)
+            space._take_singly(place, source, [record], NEVER)  # noqa: SLF001 - the careful way
+            if len(space.buffer.waiting) > held:
+                order = space.buffer.waiting[-1][0]
+        space.carried.append((order, name))
+
+
+def passed(space: "Space") -> list[Write]:
+    """Deletions of the moved records that have had their turn."""
+    watermark = space.progress.watermark
+    done = [name for order, name in space.carried if order < watermark]
+    if done:
+        space.carried = [one for one in space.carried if one[0] >= watermark]
+    return [Write(WAITING, name, None) for name in done]
