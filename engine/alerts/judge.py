@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from engine.alerts.budget import Budget
 from engine.alerts.context import Names, Surroundings, severity_of
 from engine.alerts.lifecycle import Episode
+from engine.feeds.derived import origin_of
 from engine.model.calendar import WorkCalendar
 from engine.model.change import Change, Transition, delivery_id, episode_id
 from engine.ruleset.spec import RuleSpec, Schedule
@@ -169,7 +170,7 @@ class RuleJudge:
         evidence: dict[str, Any] = {"operator": {"since": episode.since, **facts}}
         if event is not None:
             evidence["events"] = [
-                {"feed": episode.facts.get("feed", ""), "fields": words.describe(event)}
+                {"feed": origin_of(episode.facts.get("feed", "")), "fields": words.describe(event)}
             ]
         if event is not None and judged:
             parts = {text: value for trace in words.traces for text, value in trace(event, names)}

@@ -191,13 +191,16 @@ class Life:
             episode.clear_from = 0
         self._forward(key, episode, event, at_ms)
 
-    def event(self, key: str, event: Any, at_ms: int) -> None:
-        """Let `clear` and the level expressions see an event of a key with an open episode."""
+    def event(self, key: str, event: Any, at_ms: int, part: str | None = None) -> None:
+        """Let `clear` and the level expressions see an event of a key with an open episode.
+
+        With `part` only that cycle, or that member of a group, is meant.
+        """
         if not self.listens:
             return
         judge = self.judge
         for episode in list(self.open.get(key, {}).values()):
-            if episode.phase is Phase.PENDING:
+            if episode.phase is Phase.PENDING or part not in {None, episode.part}:
                 continue
             if judge.has_clear:
                 self._host.touch(key)
@@ -210,15 +213,20 @@ class Life:
             if episode.phase is Phase.FIRING:
                 self._climb(key, episode, event, at_ms)
 
-    def gone(self, key: str, at_ms: int, event: Any, part: str = "") -> None:
-        """The condition holds no longer."""
+    def gone(
+        self, key: str, at_ms: int, event: Any, part: str = "", *, over: bool = False
+    ) -> None:
+        """The condition holds no longer.
+
+        A rule with a `clear` goes on until that holds, unless what the alert is about is `over`.
+        """
         episode = self.find(key, part)
         if episode is None:
             return
         self._host.touch(key)
         if episode.phase is Phase.PENDING:
             self._forget(key, part)
-        elif episode.phase is Phase.FIRING and not self.judge.has_clear:
+        elif episode.phase is Phase.FIRING and (over or not self.judge.has_clear):
             self._begin_clearing(key, episode, event, at_ms)
 
     def retract(self, key: str, at_ms: int, event: Any, part: str = "") -> None:

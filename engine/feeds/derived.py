@@ -26,3 +26,13 @@ def source_of(feed: str, sender: str, partition: int = 0) -> SourceId:
 def is_from(source: SourceId, sender: str) -> bool:
     """Whether a partition of this key space sends this stream."""
     return source.partition // MOST_PARTITIONS == crc32(sender.encode())
+
+
+def derived_name(feed: str, reader: str) -> str:
+    """Name of the feed in which one key space tells another about a feed's events."""
+    return f"{feed}@{reader}"
+
+
+def origin_of(feed: str) -> str:
+    """The feed that a derived one is about."""
+    return feed.partition("@")[0]

@@ -11,7 +11,7 @@ Far = Callable[[float, float, float, float], bool]
 _RAD = pi / 180.0
 _HALF_RAD = _RAD / 2.0
 _DIAMETER_M = 2.0 * EARTH_RADIUS_M
-_M_PER_DEGREE = EARTH_RADIUS_M * _RAD
+M_PER_DEGREE = EARTH_RADIUS_M * _RAD
 _BAND = 1e-4
 _FLAT_M = 100_000.0
 
@@ -37,8 +37,8 @@ def make_far(radius_m: float) -> Far:
     """
     if not 0.0 < radius_m <= _FLAT_M:
         return lambda lon1, lat1, lon2, lat2: distance_m(lon1, lat1, lon2, lat2) > radius_m
-    surely_far = (radius_m * (1.0 + _BAND) / _M_PER_DEGREE) ** 2
-    surely_near = (radius_m * (1.0 - _BAND) / _M_PER_DEGREE) ** 2
+    surely_far = (radius_m * (1.0 + _BAND) / M_PER_DEGREE) ** 2
+    surely_near = (radius_m * (1.0 - _BAND) / M_PER_DEGREE) ** 2
 
     def far(
         lon1: float, lat1: float, lon2: float, lat2: float, _cos: Callable[[float], float] = cos
@@ -66,4 +66,4 @@ def near_side(radius_m: float) -> float:
     """
     if not 0.0 < radius_m <= _FLAT_M:
         return 0.0
-    return radius_m * (1.0 - 10.0 * _BAND) / _M_PER_DEGREE / sqrt(2.0)
+    return radius_m * (1.0 - 10.0 * _BAND) / M_PER_DEGREE / sqrt(2.0)

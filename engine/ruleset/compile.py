@@ -17,6 +17,7 @@ from engine.feeds.alerts import ALERTS
 from engine.feeds.derived import is_from
 from engine.feeds.hygiene import Cleaner
 from engine.feeds.spec import FeedSpec
+from engine.operators.near_note import OF_NOTES
 from engine.ports import SourceId
 from engine.ruleset.expr import (
     Tools,
@@ -46,8 +47,10 @@ class StructCodec:
         }
 
     def fields(self, event: Any) -> dict[str, Any]:
-        """The event's fields by name."""
-        return {name: getattr(event, name) for name in event.__struct_fields__}
+        """The event's fields by name; those of a note about it are ours, not the feed's."""
+        return {
+            name: getattr(event, name) for name in event.__struct_fields__ if name not in OF_NOTES
+        }
 
     def plain(self, event: Any) -> Any:
         """The event itself: the state's encoding knows how to write it."""

@@ -1,11 +1,12 @@
 """What is at hand when a rule's operator is made ready."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.alerts.context import Names
 from engine.alerts.judge import RuleJudge, Words
+from engine.feeds.spec import FeedSpec
 from engine.operators.base import EventCodec, Host, Logic
 from engine.operators.specs.base import EventTest
 from engine.ruleset.expr import Typed
@@ -51,3 +52,21 @@ class Making:
     def judge(self, emit: Callable[[Any], None], overflow: Callable[[str, int], None]) -> RuleJudge:
         """The rule's own words, for one partition."""
         return RuleJudge(self.words, emit, overflow)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a rule does in one key space, of several that hand on to each other.
+
+    Attributes:
+        spec: The rule as it stands there; the last part has the rule's own id.
+        make: As `making.make.maker`.
+        reads: The derived feeds that it reads.
+        sender: The key space that sends them; empty for the part that reads the rule's feeds.
+
+    """
+
+    spec: RuleSpec
+    make: Callable[[Making], Make]
+    reads: Mapping[str, FeedSpec] = field(default_factory=dict)
+    sender: str = ""

@@ -5,13 +5,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from engine.feeds.spec import FeedSpec
-from engine.model.unit_table import UNITS
 from engine.operators.specs.dwell import DwellSpec
 from engine.ruleset.quantities import Distance, Duration, Speed
 from engine.ruleset.schema_types import Expression, Text
 from engine.ruleset.shape import Strict
 from engine.ruleset.when.base import Doubt, Loading, OperatorModel, exactly_one
+from engine.ruleset.when.speeds import speed_field
 
 
 class Tolerate(Strict):
@@ -54,7 +53,7 @@ def load(model: DwellModel, at: Loading) -> DwellSpec | None:
     tolerate = model.tolerate
     if tolerate.outside and tolerate.outside >= model.at_least > 0:
         notes.add((*path, "tolerate", "outside"), "R415", name="outside")
-    field, scale = _speed(model, at)
+    field, scale = speed_field(model.slower_than, "dwell", at)
     return DwellSpec(
         at_least_ms=model.at_least,
         radius_m=model.radius,
@@ -67,26 +66,3 @@ def load(model: DwellModel, at: Loading) -> DwellSpec | None:
         silent_ms=tolerate.silent,
         gap_counts=tolerate.gap == "counts",
     )
-
-
-def _speed(model: DwellModel, at: Loading) -> tuple[str, float]:
-    """The field that holds the speed, and metres a second in one of its units."""
-    if model.slower_than is None or not at.feeds:
-        return "", 1.0
-    choices = [_speed_fields(feed) for feed in at.feeds]
-    shared = [item for item in choices[0] if all(item in other for other in choices)]
-    named = [item for item in shared if item[0] == "speed"] or shared
-    if len(named) != 1:
-        names = ", ".join(feed.name for feed in at.feeds)
-        at.notes.add(("when", "dwell", "slower_than"), "R222", feed=names, count=len(named))
-        return "", 1.0
-    return named[0][0], float(UNITS[named[0][1]].factor)
-
-
-def _speed_fields(feed: FeedSpec) -> list[tuple[str, str]]:
-    """The fields of a feed whose unit is a speed, with that unit."""
-    return [
-        (name, spec.unit)
-        for name, spec in feed.fields.items()
-        if spec.unit in UNITS and UNITS[spec.unit].dimension == "speed"
-    ]
