@@ -83,6 +83,12 @@ GAPS = oracle.Words(at_least=10 * MIN, radius=RADIUS, silent=3 * MIN, gap_counts
         pytest.param(
             LIVE, "00000000000......0", [("fired", 0, 10)], id="a-lost-signal-is-not-leaving"
         ),
+        pytest.param(
+            KIND,
+            "00000000000....9",
+            [("fired", 0, 10), ("cleared", 0, 15)],
+            id="back-from-silence-and-elsewhere-is-not-excused",
+        ),
         pytest.param(LOOSE, "0.........9", [], id="without-silence-limit-a-gap-proves-nothing"),
         pytest.param(LOOSE, "0............0", [("fired", 0, 13)], id="the-fix-after-the-gap-does"),
     ],
@@ -126,6 +132,14 @@ WORDS = st.one_of(
         radius=st.just(RADIUS),
         silent=st.just(None),
         outside=st.integers(1, 4).map(lambda m: m * MIN),
+    ),
+    st.builds(
+        oracle.Words,
+        at_least=st.just(8 * MIN),
+        radius=st.just(RADIUS),
+        silent=st.integers(1, 5).map(lambda m: m * MIN),
+        outside=st.integers(0, 4).map(lambda m: m * MIN),
+        gap_counts=st.booleans(),
     ),
 )
 

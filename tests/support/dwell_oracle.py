@@ -39,6 +39,12 @@ def _run(fixes: list[Fix], first: int, now: int, words: Words, *, gaps: bool) ->
     return True, out is not None
 
 
+def _came_back_elsewhere(known: list[Fix], held: int, words: Words) -> bool:
+    """Whether the newest fix ends a silence that is too long, and lies outside the stay."""
+    silent, far = words.silent, abs(known[-1][1] - known[held][1]) > words.radius
+    return silent is not None and far and known[-1][0] - known[-2][0] > silent
+
+
 def stays(fixes: list[Fix], words: Words, until: int) -> list[tuple[str, int, int]]:
     """(what, since, at) of every stay that lasted, and of its end."""
     instants = {at for at, _, _ in fixes}
@@ -58,6 +64,8 @@ def stays(fixes: list[Fix], words: Words, until: int) -> list[tuple[str, int, in
             continue
         if held is not None:
             going, _ = _run(fixes, held, now, words, gaps=False)
+            if here and not words.gap_counts and _came_back_elsewhere(known, held, words):
+                going = False
             if going:
                 continue
             told.append(("cleared", fixes[held][0], now))
