@@ -3,25 +3,21 @@
 import asyncio
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from benchmarks.lives import Life, Lives
 from benchmarks.receiver import Inbox, receiver
-from benchmarks.report import ROOT, Report
+from benchmarks.report import Report
 from benchmarks.streams import Sent, Stage, plain
 from benchmarks.worlds import RULES, write_world
-from engine.edge.streaming.changelog import META
-from engine.state.codec import unpack_meta
 from simulators.scenario import World
 
 DISPATCHER, PARALLEL, REFUSE_EACH = "d0", 8, 9
@@ -29,21 +25,6 @@ MODULES = ("engine.edge.cli.daemon", "engine.edge.cli.kafka_roles")
 """What cradles import for lives on Kafka."""
 SMALL = {"vehicles": 16, "hours": 12.0, "projects": 20, "days": 90}
 LARGE = {"vehicles": 60, "hours": 24.0, "projects": 100, "days": 150}
-BROKER = ROOT / "tests/broker/kafka.py"
-
-
-@contextmanager
-def own_broker(folder: Path) -> Iterator[str]:
-    """A broker for one proof alone; its address."""
-    home = folder / "broker"
-    command = [sys.executable, str(BROKER)]
-    done = subprocess.run(
-        [*command, "start", "--home", str(home)], check=True, capture_output=True, text=True
-    )
-    try:
-        yield done.stdout.strip()
-    finally:
-        subprocess.run([*command, "stop", "--home", str(home)], check=True)
 
 
 @dataclass(slots=True)
@@ -132,6 +113,31 @@ class Installation(Stage):
             if life.wait(15) is None:
                 life.kill()
 
+    async def send(self, records: Iterable[Sent], pause_s: float = 0.0, each: int = 500) -> int:
+        """Write records in their order, each once, whatever becomes of a broker meanwhile."""
+        del pause_s, each
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, linger_ms=5, max_batch_size=262_144,
+            enable_idempotence=True, acks="all", request_timeout_ms=60_000,
+        )  # fmt: skip
+        await producer.start()
+        count = 0
+        try:
+            for one in records:
+                topic = self.layout.feeds.get(one.feed)
+                if topic is None:
+                    continue
+                count += 1
+                if one.key:
+                    await producer.send(topic, one.value, one.key.encode())
+                    continue
+                for partition in range(self.layout.counts[topic]):
+                    await producer.send(topic, one.value, partition=partition)
+            await producer.flush()
+        finally:
+            await producer.stop()
+        return count
+
     async def ended(self) -> Result:
         """Wait for the last delivery of everything that was sent; what the run left behind."""
         begun = time.monotonic()
@@ -157,152 +163,6 @@ class Installation(Stage):
                 return 0, 0
         done = {name for name, phase in rows if phase != "due"}
         return len(set(sent) - done), len(rows) - len(done)
-
-
-class Lookout:
-    """Follows what the workers save, so that a look costs little."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._reader = AIOKafkaConsumer(
-            bootstrap_servers=stage.bootstrap,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
-        self._spaces = {
-            TopicPartition(stage.layout.names.state(name), partition): name
-            for name, space in stage.layout.spaces.items()
-            for partition in range(space.partitions)
-        }
-        self._routed = [
-            TopicPartition(space.inputs[0], partition)
-            for space in stage.layout.spaces.values()
-            if not space.direct
-            for partition in range(space.partitions)
-        ]
-        self._ended = dict.fromkeys(self._routed, 0)
-        self._positions: dict[TopicPartition, Mapping[str, Any]] = {}
-        self._lock = asyncio.Lock()
-        self.watermark = 0
-
-    async def __aenter__(self) -> Self:
-        await self._reader.start()
-        self._reader.assign([*self._spaces, *self._routed])
-        await self._reader.seek_to_beginning()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._reader.stop()
-
-    async def look(self) -> tuple[int, int, int]:
-        """Records that wait in workers, records not read yet, records read; as last saved."""
-        async with self._lock:
-            return await self._look()
-
-    async def reached(self, within_s: float) -> float:
-        """Wait until all that was in the inputs when we asked is read; seconds, or inf."""
-        begun = time.monotonic()
-        wanted = await self._ends()
-        while time.monotonic() - begun < within_s:
-            await self.look()
-            if all(
-                self._position(state, place)[1] >= end for (state, place), end in wanted.items()
-            ):
-                return time.monotonic() - begun
-            await asyncio.sleep(0.05)
-        return float("inf")
-
-    async def _ends(self) -> "dict[tuple[TopicPartition, TopicPartition], int]":
-        """For each saved partition and each input of it, where the input ends now."""
-        inputs = [
-            (state, TopicPartition(topic, state.partition))
-            for state, name in self._spaces.items()
-            for topic in self._stage.layout.spaces[name].inputs
-        ]
-        ends = await self._reader.end_offsets([place for _, place in inputs])
-        ends |= self._ended  # behind the last record of a routed topic lie marks of transactions
-        return {(state, place): ends[place] for state, place in inputs}
-
-    def _position(self, state: TopicPartition, place: TopicPartition) -> tuple[int, int]:
-        there = self._positions.get(state, {}).get(f"{place.topic}/{place.partition}")
-        return (0, 0) if there is None else (there[0], there[1])
-
-    async def _look(self) -> tuple[int, int, int]:
-        while polled := await self._reader.getmany(timeout_ms=20):
-            for place, records in polled.items():
-                if place in self._ended:
-                    self._ended[place] = records[-1].offset + 1
-                    continue
-                for record in records:
-                    if record.key == META and record.value:
-                        meta = unpack_meta(record.value)
-                        self._positions[place] = meta.positions
-                        self.watermark = max(self.watermark, meta.watermark)
-        waiting = unread = read = 0
-        for (state, place), end in (await self._ends()).items():
-            committed, frontier = self._position(state, place)
-            waiting += frontier - committed
-            unread += end - frontier
-            read += frontier
-        return waiting, unread, read
-
-
-class Feed:
-    """The world's records, let out little by little up to the share that is allowed.
-
-    Attributes:
-        share: How much of the world may be sent, from 0 to 1.
-        sent: How many records were.
-
-    """
-
-    EVERY_S = 0.15
-
-    def __init__(self, stage: Installation) -> None:
-        self._stage = stage
-        self._records = [one for one in stage.city.records if one.feed in stage.layout.feeds]
-        self._task: asyncio.Task[None] | None = None
-        self.share = 0.0
-        self.sent = 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the whole world was sent."""
-        return self.sent >= len(self._records)
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._trickle())
-        return self
-
-    async def __aexit__(self, *failed: object) -> None:
-        """Send all that is left, unless something went wrong."""
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        if failed[0] is None:
-            await self.send(len(self._records) - self.sent)
-
-    async def send(self, count: int) -> None:
-        """Send so many at once."""
-        some = self._records[self.sent : self.sent + count]
-        self.sent += len(some)
-        await self._stage.send(some)
-
-    async def over(self, seconds: float, share: float) -> None:
-        """Allow this share evenly within some time."""
-        begun, before = time.monotonic(), self.share
-        while (passed := time.monotonic() - begun) < seconds:
-            self.share = before + (share - before) * passed / seconds
-            await asyncio.sleep(self.EVERY_S)
-        self.share = share
-
-    async def _trickle(self) -> None:
-        while not self.is_over:
-            allowed = int(len(self._records) * min(1.0, self.share)) - self.sent
-            if allowed > 0:
-                await self.send(max(20, allowed // 6))
-            await asyncio.sleep(self.EVERY_S)
 
 
 def played(

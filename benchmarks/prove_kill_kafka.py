@@ -16,7 +16,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.cluster import own_broker
 from benchmarks.crashes import ANY, Deaths
+from benchmarks.flow import Feed, Lookout
 from benchmarks.installation import (
     DISPATCHER,
     LARGE,
@@ -25,12 +27,9 @@ from benchmarks.installation import (
     REFUSE_EACH,
     SMALL,
     City,
-    Feed,
     Installation,
-    Lookout,
     Result,
     claim_same,
-    own_broker,
     played,
 )
 from benchmarks.lives import Life, Lives

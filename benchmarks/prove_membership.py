@@ -16,18 +16,17 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from benchmarks.cluster import own_broker
+from benchmarks.flow import Feed, Lookout
 from benchmarks.installation import (
     DISPATCHER,
     LARGE,
     MODULES,
     SMALL,
     City,
-    Feed,
     Installation,
-    Lookout,
     Result,
     claim_same,
-    own_broker,
     played,
 )
 from benchmarks.lives import Lives

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from benchmarks.cluster import own_broker
+from benchmarks.flow import Feed, Lookout
 from benchmarks.installation import (
     DISPATCHER,
     LARGE,
@@ -25,12 +27,9 @@ from benchmarks.installation import (
     PARALLEL,
     SMALL,
     City,
-    Feed,
     Installation,
-    Lookout,
     Result,
     claim_same,
-    own_broker,
     played,
 )
 from benchmarks.lives import Life, Lives

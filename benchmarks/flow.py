@@ -1,0 +1,168 @@
+"""Records into an installation little by little, and a look at how far its workers have come."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from benchmarks.installation import Installation
+from benchmarks.streams import Stage
+from engine.edge.streaming.changelog import META
+from engine.state.codec import unpack_meta
+
+
+class Lookout:
+    """Follows what the workers save, so that a look costs little."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._reader = AIOKafkaConsumer(
+            bootstrap_servers=stage.bootstrap,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        self._spaces = {
+            TopicPartition(stage.layout.names.state(name), partition): name
+            for name, space in stage.layout.spaces.items()
+            for partition in range(space.partitions)
+        }
+        self._routed = [
+            TopicPartition(space.inputs[0], partition)
+            for space in stage.layout.spaces.values()
+            if not space.direct
+            for partition in range(space.partitions)
+        ]
+        self._ended = dict.fromkeys(self._routed, 0)
+        self._positions: dict[TopicPartition, Mapping[str, Any]] = {}
+        self._lock = asyncio.Lock()
+        self.watermark = 0
+
+    async def __aenter__(self) -> Self:
+        await self._reader.start()
+        self._reader.assign([*self._spaces, *self._routed])
+        await self._reader.seek_to_beginning()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._reader.stop()
+
+    async def look(self) -> tuple[int, int, int]:
+        """Records that wait in workers, records not read yet, records read; as last saved."""
+        async with self._lock:
+            return await self._look()
+
+    async def reached(self, within_s: float) -> float:
+        """Wait until all that was in the inputs when we asked is read; seconds, or inf."""
+        begun = time.monotonic()
+        wanted: dict[tuple[TopicPartition, TopicPartition], int] = {}
+        while time.monotonic() - begun < within_s:
+            try:
+                wanted = wanted or await self._ends()
+                await self.look()
+            except KafkaError:  # a broker is away
+                await asyncio.sleep(0.2)
+                continue
+            if all(
+                self._position(state, place)[1] >= end for (state, place), end in wanted.items()
+            ):
+                return time.monotonic() - begun
+            await asyncio.sleep(0.05)
+        return float("inf")
+
+    async def _ends(self) -> "dict[tuple[TopicPartition, TopicPartition], int]":
+        """For each saved partition and each input of it, where the input ends now."""
+        inputs = [
+            (state, TopicPartition(topic, state.partition))
+            for state, name in self._spaces.items()
+            for topic in self._stage.layout.spaces[name].inputs
+        ]
+        ends = await self._reader.end_offsets([place for _, place in inputs])
+        ends |= self._ended  # behind the last record of a routed topic lie marks of transactions
+        return {(state, place): ends[place] for state, place in inputs}
+
+    def _position(self, state: TopicPartition, place: TopicPartition) -> tuple[int, int]:
+        there = self._positions.get(state, {}).get(f"{place.topic}/{place.partition}")
+        return (0, 0) if there is None else (there[0], there[1])
+
+    async def _look(self) -> tuple[int, int, int]:
+        while polled := await self._reader.getmany(timeout_ms=20):
+            for place, records in polled.items():
+                if place in self._ended:
+                    self._ended[place] = records[-1].offset + 1
+                    continue
+                for record in records:
+                    if record.key == META and record.value:
+                        meta = unpack_meta(record.value)
+                        self._positions[place] = meta.positions
+                        self.watermark = max(self.watermark, meta.watermark)
+        waiting = unread = read = 0
+        for (state, place), end in (await self._ends()).items():
+            committed, frontier = self._position(state, place)
+            waiting += frontier - committed
+            unread += end - frontier
+            read += frontier
+        return waiting, unread, read
+
+
+class Feed:
+    """The world's records, let out little by little up to the share that is allowed.
+
+    Attributes:
+        gate: Held while nothing may be sent.
+        share: How much of the world may be sent, from 0 to 1.
+        sent: How many records were.
+
+    """
+
+    EVERY_S = 0.15
+
+    def __init__(self, stage: Installation) -> None:
+        self._stage = stage
+        self._records = [one for one in stage.city.records if one.feed in stage.layout.feeds]
+        self._task: asyncio.Task[None] | None = None
+        self.gate = asyncio.Lock()
+        self.share = 0.0
+        self.sent = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the whole world was sent."""
+        return self.sent >= len(self._records)
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._trickle())
+        return self
+
+    async def __aexit__(self, *failed: object) -> None:
+        """Send all that is left, unless something went wrong."""
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if failed[0] is None:
+            await self.send(len(self._records) - self.sent)
+
+    async def send(self, count: int) -> None:
+        """Send so many at once; waits while somebody holds the gate."""
+        async with self.gate:
+            some = self._records[self.sent : self.sent + count]
+            self.sent += len(some)
+            await self._stage.send(some)
+
+    async def over(self, seconds: float, share: float) -> None:
+        """Allow this share evenly within some time."""
+        begun, before = time.monotonic(), self.share
+        while (passed := time.monotonic() - begun) < seconds:
+            self.share = before + (share - before) * passed / seconds
+            await asyncio.sleep(self.EVERY_S)
+        self.share = share
+
+    async def _trickle(self) -> None:
+        while not self.is_over:
+            allowed = int(len(self._records) * min(1.0, self.share)) - self.sent
+            if allowed > 0:
+                await self.send(max(20, allowed // 6))
+            await asyncio.sleep(self.EVERY_S)
