@@ -102,8 +102,12 @@ def test_a_stay_minute_by_minute(words: oracle.Words, text: str, expected: list)
 
 
 fixes_strategy = st.lists(
-    st.tuples(st.integers(1, 5), st.integers(0, 5), st.sampled_from([False] * 9 + [True])),
-    min_size=1,
+    st.tuples(
+        st.integers(1, 5),
+        st.sampled_from([0, 0, 0, 0, 1, 2, 3, 5]),
+        st.sampled_from([False] * 24 + [True]),
+    ),
+    min_size=4,
     max_size=24,
 )
 
@@ -144,12 +148,20 @@ WORDS = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
-@given(fixes_strategy, WORDS)
-def test_stays_are_those_that_brute_force_finds(steps: list, words: oracle.Words) -> None:
-    fixes = build(steps)
-    until = fixes[-1][0] + 20 * MIN
-    assert told(fixes, words, until) == oracle.stays(fixes, words, until)
+def test_stays_are_those_that_brute_force_finds() -> None:
+    fired: list[bool] = []
+
+    @settings(max_examples=600, deadline=None)
+    @given(fixes_strategy, WORDS)
+    def law(steps: list, words: oracle.Words) -> None:
+        fixes = build(steps)
+        until = fixes[-1][0] + 20 * MIN
+        expected = oracle.stays(fixes, words, until)
+        assert told(fixes, words, until) == expected
+        fired.append(bool(expected))
+
+    law()
+    assert sum(fired) > 0.3 * len(fired)
 
 
 @settings(max_examples=500, deadline=None)
