@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +16,7 @@ from typing import cast
 import pytest
 import stream_world as world
 from aiokafka import AIOKafkaProducer
-from secure_stage import Cluster
-from stream_worker import PACK
+from secure_stage import Cluster, project
 
 from connectors.sinks import kafka as kafka_sink
 from connectors.sources import kafka as kafka_source
@@ -219,20 +217,6 @@ async def send(cluster: Cluster, tag: str, values: list[bytes]) -> None:
             await asyncio.wait_for(producer.send_and_wait(f"{tag}.gps", value, b"v0"), 40)
     finally:
         await producer.stop()
-
-
-def project(folder: Path, broker: str, access: dict[str, object], tag: str = "feed") -> None:
-    """A folder with the tests' rules and settings that lead to this broker."""
-    shutil.copytree(PACK, folder / "rules")
-    for feed in (folder / "rules" / "feeds").iterdir():
-        feed.write_text(feed.read_text("utf-8").replace("topic: feed.", f"topic: {tag}."), "utf-8")
-    kafka = {
-        **access, "app": tag, "prefix": tag, "replication": 3, "session_s": 6, "heartbeat_s": 1,
-    }  # fmt: skip
-    settings = {
-        "packs": ["rules"], "metrics": {"port": -1}, "broker": f"kafka://{broker}", "kafka": kafka
-    }  # fmt: skip
-    (folder / "forewarn.yaml").write_text(json.dumps(settings), "utf-8")
 
 
 def source(

@@ -1,5 +1,7 @@
 """The tests' hands on a cluster of three brokers with TLS and users."""
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from certificates import Certificates
+from stream_worker import PACK
 
 from engine.edge.streaming.link import Link
 from engine.kafka.access import Access, Way, open_way
@@ -59,3 +62,17 @@ class Cluster:
         """`kill-node`, `stop-node` or `start-node`."""
         call = [sys.executable, str(BROKER), command, "--home", str(self.home)]
         subprocess.run([*call, "--node", str(node)], check=True, capture_output=True)
+
+
+def project(folder: Path, broker: str, access: dict[str, object], tag: str = "feed") -> None:
+    """A folder with the tests' rules and settings that lead to this broker."""
+    shutil.copytree(PACK, folder / "rules")
+    for feed in (folder / "rules" / "feeds").iterdir():
+        feed.write_text(feed.read_text("utf-8").replace("topic: feed.", f"topic: {tag}."), "utf-8")
+    kafka = {
+        **access, "app": tag, "prefix": tag, "replication": 3, "session_s": 6, "heartbeat_s": 1,
+    }  # fmt: skip
+    settings = {
+        "packs": ["rules"], "metrics": {"port": -1}, "broker": f"kafka://{broker}", "kafka": kafka
+    }  # fmt: skip
+    (folder / "forewarn.yaml").write_text(json.dumps(settings), "utf-8")

@@ -42,6 +42,12 @@ def quieten() -> None:
             logger.propagate = False
 
 
+def silence() -> None:
+    """Let the libraries say nothing: for commands that tell of every trouble themselves."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
 class _Gate(logging.Handler):
     """Hands on to the root's handlers what the filter lets pass; loggers below inherit it."""
 
