@@ -48,7 +48,8 @@ class Surroundings:
         """Where the event is (WGS-84 lon, lat), if it says."""
         if event is None or self.axes is None:
             return None
-        lon, lat = getattr(event, self.axes[0]), getattr(event, self.axes[1])
+        # An event of another feed of the rule may have no position at all.
+        lon, lat = getattr(event, self.axes[0], None), getattr(event, self.axes[1], None)
         return None if lon is None or lat is None else (lon, lat)
 
     def region(self, where: tuple[float, float] | None) -> Mapping[str, Any] | None:
