@@ -224,6 +224,11 @@ class Senders:
         for sender in self._senders.values():
             await sender.sink.close()
 
+    def wake(self) -> None:
+        """Let every sender look again, because times have changed."""
+        for sender in self._senders.values():
+            sender.wake()
+
     def _stored(self, stored: Stored) -> None:
         for sink in stored.queued:
             if sender := self._senders.get(sink):

@@ -14,6 +14,8 @@ from engine.edge.store import Store, connect_reader
 log = structlog.get_logger("watch")
 
 OUTBOX_S, TRIM_S, STATE_S = 2.0, 10.0, 60.0
+STEP_MS = 5_000
+"""The wall clock was set if it moved so much more, or less, than time passed."""
 
 
 class Watch:
@@ -28,6 +30,7 @@ class Watch:
     ) -> None:
         """`posted` names, for each feed with an inbox, the key spaces that read it."""
         self._store, self._metrics, self._senders, self._posted = store, metrics, senders, posted
+        self._ahead_ms = self._ahead()
 
     async def run(self) -> None:
         """Look again and again until cancelled."""
@@ -35,6 +38,7 @@ class Watch:
         while True:
             now = time.monotonic()
             try:
+                await self._heed_clock()
                 await self._look()
                 if now - trimmed >= TRIM_S:
                     trimmed = now
@@ -46,6 +50,20 @@ class Watch:
             except (sqlite3.Error, OSError) as error:
                 log.warning("watch", error=str(error))
             await asyncio.sleep(OUTBOX_S)
+
+    async def _heed_clock(self) -> None:
+        """Deliveries wait for as long as they were to, whatever is done to the wall clock."""
+        ahead_ms = self._ahead()
+        step_ms = ahead_ms - self._ahead_ms
+        if abs(step_ms) >= STEP_MS:
+            log.warning("clock-stepped", seconds=step_ms / 1000)
+            await self._store.shift(step_ms)
+            self._senders.wake()
+        self._ahead_ms = ahead_ms
+
+    def _ahead(self) -> int:
+        """By how much the wall clock is ahead of the clock that is never set, in ms."""
+        return self._store.now_ms() - time.monotonic_ns() // 1_000_000
 
     async def _look(self) -> None:
         for sink, troubled in self._senders.states().items():

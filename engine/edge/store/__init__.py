@@ -289,8 +289,14 @@ class Store:
 
     async def clamp(self, within_s: float) -> None:
         """Bring every due time within `within_s` from now, in case the wall clock was set back."""
-        latest_ms = self._now_ms() + int(within_s * 1000)
-        await self.run(lambda link: outbox.clamp(link, latest_ms))
+        now_ms = self._now_ms()
+        latest_ms = now_ms + int(within_s * 1000)
+        await self.run(lambda link: outbox.clamp(link, now_ms, latest_ms))
+
+    async def shift(self, by_ms: int) -> None:
+        """Move what is due along with a step of the wall clock."""
+        now_ms = self._now_ms()
+        await self.run(lambda link: outbox.shift(link, now_ms, by_ms))
 
     def now_ms(self) -> int:
         """The store's wall clock."""

@@ -94,10 +94,33 @@ def revive(link: sqlite3.Connection, sink: str, now_ms: int) -> int:
     return done.rowcount
 
 
-def clamp(link: sqlite3.Connection, latest_ms: int) -> None:
-    """Bring deliveries nearer that a step of the wall clock has moved far into the future."""
+def clamp(link: sqlite3.Connection, now_ms: int, latest_ms: int) -> None:
+    """Bring deliveries nearer that the wall clock, set back while nobody ran, has moved away.
+
+    What was stored after now was stored under another clock, so it is due at once.
+    """
+    link.execute(
+        "UPDATE outbox SET due_ms = ?1, stored_ms = ?1 WHERE phase = 'due' AND stored_ms > ?1",
+        (now_ms,),
+    )
     link.execute(
         "UPDATE outbox SET due_ms = ? WHERE phase = 'due' AND due_ms > ?", (latest_ms, latest_ms)
+    )
+
+
+def shift(link: sqlite3.Connection, now_ms: int, by_ms: int) -> None:
+    """Let a step of the wall clock neither delay what is due nor make it older.
+
+    What was queued between the step and now may become due, or look younger, a little early.
+    """
+    link.execute(
+        "UPDATE outbox SET stored_ms = min(?1, stored_ms + max(0, ?2)) WHERE phase = 'due'",
+        (now_ms, by_ms),
+    )
+    link.execute(
+        "UPDATE outbox SET due_ms = max(?1, due_ms + ?2) WHERE phase = 'due' AND due_ms > ?1"
+        " AND ?2 < 0",
+        (now_ms, by_ms),
     )
 
 
