@@ -140,6 +140,11 @@ class DeliveryError(ForewarnError):
 
 
 @final
+class NotKept(ForewarnError):
+    """Records that were handed to us cannot be kept now (disk full); they may be later."""
+
+
+@final
 class Retryable(DeliveryError):
     """The same delivery may succeed later."""
 

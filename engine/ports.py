@@ -213,7 +213,12 @@ class Journal(Protocol):
         """All names ever given for this source in the order they were first seen; durable."""
 
     async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
-        """Keep records; answers when they would survive a power cut."""
+        """Keep records; answers when they would survive a power cut.
+
+        Raises:
+            NotKept: none of them is kept, because the disk is full or in trouble.
+
+        """
 
     async def inbox_read(self, feed: str, start: int, limit: int) -> Sequence[InboxRow]:
         """Kept records at or after an offset; waits for none."""

@@ -15,12 +15,12 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.errors import EnvironmentUnusable
+from engine.errors import EnvironmentUnusable, NotKept
 from engine.ports import Batch, InboxRow, Record, SourceContext, SourceId
 from engine.text import say
 
 SINGLE, LINES = "application/json", ("application/x-ndjson", "application/jsonl")
-RETRY_AFTER_S = 2
+RETRY_AFTER_S, BLOCKED_AFTER_S = 2, 10
 _LISTED = 100
 _LOOK_S = 1.0
 
@@ -207,11 +207,15 @@ class Intake:
             if len(told) < _LISTED:
                 told.append({"line": number, "reason": reason, "detail": detail})
         feed, journal = source.context.feed, source.context.journal
-        if bad:
-            await journal.refuse(feed, bad)
-        if good:
-            await journal.inbox_put(feed, good, self._now_ms())
-            source.kept(len(good))
+        try:
+            if bad:
+                await journal.refuse(feed, bad)
+            if good:
+                await journal.inbox_put(feed, good, self._now_ms())
+                source.kept(len(good))
+        except NotKept as error:
+            after = {"Retry-After": str(BLOCKED_AFTER_S)}
+            return self._answer(503, "intake-blocked", after, why=error)
         body: dict[str, Any] = {"accepted": len(good), "rejected": len(bad)}
         if not lines:
             return self._answer(422, "intake-empty")

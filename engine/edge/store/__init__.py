@@ -23,6 +23,7 @@ from engine.edge.store.outbox import Backlog, Due
 from engine.edge.store.schema import FILE_NAME, connect_reader
 from engine.edge.store.writer import Writer, may_pass
 from engine.feeds.derived import PREFIX
+from engine.errors import NotKept
 from engine.model.change import Change
 from engine.ports import InboxRow, Outcome, Position, Record, Rejected, SourceId, Trouble, Write
 
@@ -227,8 +228,18 @@ class Store:
         return await self.run(job)
 
     async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
-        """Keep posted records; answers when they would survive a power cut."""
-        await self.run(lambda link: inbox.put(link, feed, values, arrived_ms))
+        """Keep posted records; answers when they would survive a power cut.
+
+        Raises:
+            NotKept: the disk is full or in trouble; none of them is kept.
+
+        """
+        try:
+            await self.run(lambda link: inbox.put(link, feed, values, arrived_ms))
+        except sqlite3.Error as error:
+            if not may_pass(error):
+                raise
+            raise NotKept(str(error)) from error
 
     async def inbox_read(self, feed: str, start: int, limit: int) -> Sequence[InboxRow]:
         """Kept records at or after an offset."""
@@ -239,7 +250,12 @@ class Store:
         return await self.run(lambda link: inbox.depth(link, feed, start))
 
     async def refuse(self, feed: str, refused: Sequence[tuple[str, str, bytes]]) -> None:
-        """Put (reason, detail, raw) of records that were handed to us into the dead letter."""
+        """Put (reason, detail, raw) of records that were handed to us into the dead letter.
+
+        Raises:
+            NotKept: the disk is full or in trouble; none of them is kept.
+
+        """
         now_ms = self._now_ms()
         stream = SourceId(feed, -1)
 
@@ -250,7 +266,12 @@ class Store:
                 apply.write_dead(link, "rejected", [letter], now_ms, stored)
             return stored
 
-        await self._tell(job)
+        try:
+            await self._tell(job)
+        except sqlite3.Error as error:
+            if not may_pass(error):
+                raise
+            raise NotKept(str(error)) from error
 
     # What a sender asks and notes.
 
