@@ -245,6 +245,16 @@ def test_a_pause_moves_only_what_had_begun_and_holds_every_alert_back() -> None:
         assert [hours / 24 for _, hours in told] == [43 + 21, 32 + 42 + 12]
 
 
+def test_nothing_fires_during_a_pause_whatever_comes_in() -> None:
+    story = [Seen(9, "start"), Seen(24, "pause"), Seen(24 * 14, "pay", 1), Seen(24 * 15, "resume")]
+    assert at_hours(tell(stage(workdays(5), reach=10), story, 24 * 17)) == []
+
+
+def test_a_payment_after_a_month_without_work_is_for_the_next() -> None:
+    story = [Seen(9, "start"), Seen(24 * 33, "attend"), Seen(24 * 34, "pay")]
+    assert tell(stage(MONTH_AND_5, every=MONTH, attended=True), story, 24 * 80) == []
+
+
 def test_a_pause_that_is_told_twice_began_the_first_time() -> None:
     story = [Seen(9, "start"), Seen(24, "pause"), Seen(48, "pause"), Seen(72, "resume")]
     for restart in (-1, 1, 2, 3):

@@ -11,7 +11,7 @@ WHERE = {"a": 0.0, "A": 5.0, "b": 50.0, "B": 55.0, "o": 30.0}
 ZONE_AT = {WHERE[mark]: ZONES.get(mark) for mark in WHERE}
 
 
-def told(track: str, *, restart: int = -1, outside_min: int = 0) -> list[tuple[str, int, int]]:
+def played(track: str, *, restart: int = -1, outside_min: int = 0) -> Stage:
     """One fix a minute: `a` and `A` lie in one zone, `b` and `B` in another, `o` in none."""
     spec = DwellSpec(
         at_least_ms=5 * MIN, zones="yards", silent_ms=2 * MIN, outside_ms=outside_min * MIN
@@ -29,6 +29,11 @@ def told(track: str, *, restart: int = -1, outside_min: int = 0) -> list[tuple[s
         if mark != ".":
             scene.event("gps", "v", {"mark": mark}, minute * MIN)
     scene.timers_before(len(track) * MIN)
+    return scene
+
+
+def told(track: str, **words: int) -> list[tuple[str, int, int]]:
+    scene = played(track, **words)
     return [(what, since // MIN, at // MIN) for what, _, since, at, _ in scene.judge.said]
 
 
@@ -52,3 +57,8 @@ def test_a_stay_in_a_zone_minute_by_minute(track: str, outside_min: int, expecte
     assert told(track, outside_min=outside_min) == expected
     for restart in range(len(track)):
         assert told(track, outside_min=outside_min, restart=restart) == expected
+
+
+def test_a_key_outside_every_zone_leaves_no_state() -> None:
+    assert played("o").logic.save("v") is None
+    assert played("aao").logic.save("v") is None

@@ -1,6 +1,7 @@
 """A stage for one operator: fakes for what the pipeline lends it, and the pipeline's own order."""
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from heapq import heappop
 from typing import Any
@@ -23,6 +24,7 @@ class Recorder:
     base_rank: int = 2
     steps: tuple[tuple[int, int], ...] = ()
     said: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
     clear: Any = None
 
     def excepted(self, _key: str, _episode: Episode, _event: Any, _at_ms: int) -> bool:
@@ -37,6 +39,7 @@ class Recorder:
     def announce(
         self, key: str, episode: Episode, transition: Transition, at_ms: int, _event: Any
     ) -> None:
+        self.parts.append(episode.part)
         self.said.append((transition.value, key, episode.since, at_ms, episode.rank))
 
 
@@ -58,6 +61,7 @@ class Stage:
     def __init__(self, make: Any) -> None:
         self.make = make
         self.judge = Recorder()
+        self.saved: dict[str, Any] = {}
         self.start({})
 
     def start(self, rows: dict[str, Any], since: int = -(2**62)) -> None:
@@ -69,15 +73,25 @@ class Stage:
         self.logic.begin(since)
 
     def restart(self, keys: Iterable[str], since: int) -> None:
-        """Lose everything but what `save` answers."""
-        rows = {key: saved for key in keys if (saved := self.logic.save(key)) is not None}
-        self.start(rows, since)
+        """Lose everything but what was saved of keys that said that they changed."""
+        self.start({key: deepcopy(self.saved[key]) for key in keys if key in self.saved}, since)
 
     def event(self, feed: str, key: str, event: Any, at_ms: int) -> None:
         self.timers_before(at_ms)
         self.logic.handler(feed)(key, event, at_ms)
+        self.save()
 
     def timers_before(self, at_ms: int) -> None:
         while self.timers and self.timers[0][0] < at_ms:
             instant, _, key = heappop(self.timers)
             self.logic.on_timer(key, instant)
+        self.save()
+
+    def save(self) -> None:
+        """Save what changed, as the pipeline does with every batch."""
+        for key in self.dirty:
+            saved = deepcopy(self.logic.save(key))
+            self.saved[key] = saved
+            if saved is None:
+                del self.saved[key]
+        self.dirty.clear()
