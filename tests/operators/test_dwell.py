@@ -69,6 +69,7 @@ GAPS = oracle.Words(at_least=10 * MIN, radius=RADIUS, silent=3 * MIN, gap_counts
         pytest.param(LIVE, "00000!00000", [], id="a-fast-fix-ends-it"),
         pytest.param(LIVE, "00009000000", [], id="one-fix-outside-ends-it"),
         pytest.param(KIND, "00009000000", [("fired", 0, 10)], id="a-short-excursion-is-excused"),
+        pytest.param(KIND, "00900000..", [("fired", 0, 10)], id="back-inside-the-timer-counts"),
         pytest.param(KIND, "00009990000", [], id="a-long-excursion-is-not"),
         pytest.param(KIND, "0000000000900", [("fired", 0, 11)], id="outside-at-T-waits"),
         pytest.param(
@@ -95,10 +96,9 @@ GAPS = oracle.Words(at_least=10 * MIN, radius=RADIUS, silent=3 * MIN, gap_counts
 )
 def test_a_stay_minute_by_minute(words: oracle.Words, text: str, expected: list) -> None:
     fixes = track(text)
-    minutes = [
-        (what, since // MIN, at // MIN) for what, since, at in told(fixes, words, len(text) * MIN)
-    ]
-    assert minutes == expected
+    for restart in range(-1, len(fixes)):
+        said = told(fixes, words, len(text) * MIN, restart)
+        assert [(what, since // MIN, at // MIN) for what, since, at in said] == expected
 
 
 fixes_strategy = st.lists(
@@ -179,6 +179,19 @@ def test_a_lost_signal_does_not_climb_until_it_is_back() -> None:
         scene.event("gps", "v", {"x": where, "fast": fast}, at)
     said = [(what, at // MIN, rank) for what, _, _, at, rank in scene.judge.said]
     assert said == [("fired", 10, 2), ("raised", 41, 3)]
+
+
+@pytest.mark.parametrize("restart", [None, 12, 13, 14])
+def test_a_stay_that_was_cleared_by_the_rule_does_not_fire_again(restart: int | None) -> None:
+    scene = stage(KIND)
+    scene.judge.clear, scene.judge.has_clear = (lambda event: event["x"] == 40.0), True
+    scene.start({})
+    for at, where, fast in track("00000000000100900"):
+        if restart is not None and at == restart * MIN:
+            scene.restart(["v"], at)
+        scene.event("gps", "v", {"x": where, "fast": fast}, at)
+    said = [(what, at // MIN) for what, _, _, at, _ in scene.judge.said]
+    assert said == [("fired", 10), ("cleared", 11)]
 
 
 def test_a_key_that_drives_leaves_no_state() -> None:
