@@ -3,7 +3,9 @@
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engine.edge.files import read_project
@@ -16,9 +18,12 @@ from engine.ruleset.source import DeclaredFile
 PACK = Path(__file__).resolve().parents[1] / "streaming" / "pack"
 
 
-def program(tag: str, idle_after: str = "5m") -> Program:
-    """The tests' pack, with topics of its own for each test."""
+def program(
+    tag: str, idle_after: str = "5m", edits: Mapping[str, str] = MappingProxyType({})
+) -> Program:
+    """The tests' pack, with topics of its own for each test, and with words replaced."""
     words = {"topic: feed.": f"topic: {tag}.", "idle_after: 5m": f"idle_after: {idle_after}"}
+    words.update(edits)
     files = []
     for file in read_project([PACK]):
         raw = file.raw
@@ -39,5 +44,5 @@ def link(bootstrap: str, tag: str, **more: Any) -> Link:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
     asked = json.loads(sys.argv[1])
-    idle_after = asked.pop("idle_after", "5m")
-    run_worker(link(**asked), program(asked["tag"], idle_after))
+    idle_after, edits = asked.pop("idle_after", "5m"), asked.pop("edits", {})
+    run_worker(link(**asked), program(asked["tag"], idle_after, edits))

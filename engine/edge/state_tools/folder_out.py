@@ -21,6 +21,7 @@ from engine.edge.store import connect_reader, inbox
 from engine.edge.store.schema import FILE_NAME, VERSION
 from engine.edge.wiring import FEED_PARTITIONS, Plan, make_sources, plan_connectors
 from engine.errors import EnvironmentUnusable, StateError
+from engine.feeds.derived import PREFIX, log_of, source_of
 from engine.ports import InboxRow, Record, Source, SourceId
 from engine.ruleset.compile import Program
 from engine.saved import ruleset
@@ -29,7 +30,8 @@ from engine.text import say
 
 PATIENCE_S = 60.0
 _SPACE = 0
-_CHAIN = "chain/"
+_CHAINED = 2
+"""From this version of the store on, key spaces hand to each other."""
 
 
 def made_by() -> str:
@@ -118,7 +120,7 @@ def _snapshot(folder: Path, lang: str) -> Iterator[sqlite3.Connection]:
     try:
         link.execute("BEGIN")
         (found,) = link.execute("PRAGMA user_version").fetchone()
-        if found != VERSION:
+        if not 0 < found <= VERSION:
             raise StateError(say("store-version", lang, path=path, found=found, ours=VERSION))
         yield link
     except sqlite3.Error as error:
@@ -179,7 +181,7 @@ async def _read_again(
     """Find what waited: in the store where it is kept there, else by asking the sources."""
     for name, one in again.items():
         _handed(link, name, one)
-        for feed in program.spaces[name].feeds:
+        for feed in program.spaces[name].outside:
             log = inbox.log_of(feed)
             known = one.meta.positions.get(log)
             start = 0 if known is None else known[0]
@@ -192,7 +194,7 @@ async def _read_again(
     for name, one in again.items():
         for log in one.meta.positions:
             span = one.wanted(log)
-            if span is not None and not log.startswith((_CHAIN, "inbox/")):
+            if span is not None and not log.startswith((PREFIX, "inbox/")):
                 needed.setdefault(log, {})[name] = span
     if not needed:
         return
@@ -256,7 +258,15 @@ def _posted(plan: Plan, feed: str) -> int | None:
 
 def _handed(link: sqlite3.Connection, name: str, one: Rereading) -> None:
     """What other key spaces had handed to this one and it had not released."""
-    query = "SELECT feed, place, value FROM handed WHERE space = ? ORDER BY place"
-    for feed, place, value in link.execute(query, (name,)):
-        if feed in one.program.feeds:
-            one.take(_CHAIN + feed, SourceId(feed), [Record(place, value)])
+    (version_,) = link.execute("PRAGMA user_version").fetchone()
+    if version_ < _CHAINED:
+        return
+    sources = {
+        log_of(feed, sender): source_of(feed, sender)
+        for feed, senders in one.program.upstream.items()
+        for sender in senders
+    }
+    query = "SELECT log, place, value FROM handed WHERE space = ? ORDER BY place"
+    for log, place, value in link.execute(query, (name,)):
+        if log in sources:
+            one.take(log, sources[log], [Record(place, value)])

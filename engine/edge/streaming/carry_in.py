@@ -25,7 +25,7 @@ from engine.edge.streaming.ledger import Ledger, Line, Parcel
 from engine.edge.streaming.link import Link, wait_for_broker
 from engine.edge.streaming.names import Names
 from engine.edge.streaming.placing import Placing
-from engine.edge.streaming.ranges import cluster, members, spans
+from engine.edge.streaming.ranges import cluster, nobody_works, spans
 from engine.edge.streaming.topics import Layout, lay_out
 from engine.errors import EnvironmentUnusable, StateError
 from engine.ruleset.compile import Program
@@ -197,17 +197,6 @@ class _Import:
             await ledger.close()
 
 
-async def nobody_works(link: Link, lang: str) -> None:
-    """See that no worker is in the group.
-
-    Raises:
-        EnvironmentUnusable: one is.
-
-    """
-    if count := await members(link):
-        raise EnvironmentUnusable(say("state-workers", lang, group=link.app, count=count))
-
-
 async def _ends(
     link: Link, layout: Layout, program: Program
 ) -> Mapping[TopicPartition, tuple[int, int]]:
@@ -216,7 +205,7 @@ async def _ends(
     for name, space in layout.spaces.items():
         for topic in space.inputs:
             places.update(TopicPartition(topic, one) for one in range(space.partitions))
-        for feed in program.spaces[name].feeds:
+        for feed in program.spaces[name].outside:
             topic = layout.feeds[feed]
             places.update(TopicPartition(topic, one) for one in range(layout.counts[topic]))
     return await spans(link, sorted(places))

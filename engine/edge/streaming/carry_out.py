@@ -22,7 +22,7 @@ from engine.edge.streaming.adoption import refuse_unfinished
 from engine.edge.streaming.changelog import META, read_back, row_of
 from engine.edge.streaming.link import Link, wait_for_broker
 from engine.edge.streaming.names import Names
-from engine.edge.streaming.ranges import cluster, piece, spans
+from engine.edge.streaming.ranges import cluster, nobody_works, piece, spans
 from engine.edge.streaming.routed import ORIGIN
 from engine.edge.streaming.topics import Layout, SpaceLayout, lay_out
 from engine.errors import EnvironmentUnusable
@@ -74,6 +74,8 @@ class _Export:
             place = f"{self.link.bootstrap} ({self.link.prefix})"
             raise EnvironmentUnusable(say("state-nothing", self.lang, place=place))
         layout = await lay_out(self.link, self.program, self.lang)
+        if self.carry and any(space.upstream for space in self.program.spaces.values()):
+            await nobody_works(self.link, self.lang)  # a sender's records have no place to cut at
         shapes = {name: (one.partitions, one.direct) for name, one in layout.spaces.items()}
         origin = Origin("kafka", self.link.bootstrap, number, self.link.prefix, self.link.app)
         try:
@@ -101,7 +103,7 @@ class _Export:
     async def _direct(self, writer: StateWriter, layout: Layout, space: SpaceLayout) -> None:
         """A key space that reads its feeds itself."""
         program = self.program.spaces[space.name]
-        of = {layout.feeds[feed]: feed for feed in program.feeds}
+        of = {layout.feeds[feed]: feed for feed in program.outside}
         for partition in range(space.partitions):
             meta = await self._saved(writer, space, partition)
             places = [TopicPartition(topic, partition) for topic in space.inputs]
@@ -140,7 +142,7 @@ class _Export:
             await self._saved(writer, space, partition) for partition in range(space.partitions)
         ]
         routed: Routed = {}
-        for feed in self.program.spaces[space.name].feeds:
+        for feed in self.program.spaces[space.name].outside:
             topic, names = layout.feeds[feed], self.names.route(space.name, feed)
             places = [TopicPartition(topic, one) for one in range(layout.counts[topic])]
             there = await spans(self.link, places)
@@ -181,7 +183,8 @@ class _Export:
                         if name != ORIGIN:
                             continue
                         feed, number, offset, arrived_ms, before_ms = _origin(packed)
-                        if offset < routed[feed, number][0]:
+                        upto = routed.get((feed, number))  # None: another key space sent it
+                        if upto is None or offset < upto[0]:
                             record = Record(one.offset, one.value, arrived_ms, before_ms)
                             again.take(_log(place), SourceId(feed, number), [record])
                             heard.add(f"{number}/{feed}")

@@ -147,7 +147,7 @@ class Placing:
                     known[place] = (end, end.source in part.idle)
                 if space.name not in self.same and end.unread:
                     self._unread(space.name, log, end.unread)
-        of = {self.layout.feeds[feed]: feed for feed in self.program.spaces[space.name].feeds}
+        of = {self.layout.feeds[feed]: feed for feed in self.program.spaces[space.name].outside}
         for topic in space.inputs:
             widened = any(place.topic == topic for place in known)
             for one in range(space.partitions):
@@ -180,7 +180,7 @@ class Placing:
             elif not self._known(end) and end.unread:
                 self._unread(space.name, f"{end.topic}/{end.partition}", end.unread)
         sources: dict[str, int] = {}
-        for feed in self.program.spaces[space.name].feeds:
+        for feed in self.program.spaces[space.name].outside:
             topic = self.layout.feeds[feed]
             widened = any(place.topic == topic for place in was)
             for one in range(self.layout.counts[topic]):

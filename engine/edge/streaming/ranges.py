@@ -8,6 +8,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from engine.edge.streaming.link import Link
+from engine.errors import EnvironmentUnusable
+from engine.text import say
 
 STALLED_S = 60.0
 _EMPTY = frozenset({"Empty", "Dead", ""})
@@ -73,6 +75,17 @@ async def members(link: Link) -> int:
         await admin.close()
     groups = [group for answer in answers for group in answer.groups]
     return sum(max(1, len(group[5])) for group in groups if group[2] not in _EMPTY)
+
+
+async def nobody_works(link: Link, lang: str) -> None:
+    """See that no worker is in the group.
+
+    Raises:
+        EnvironmentUnusable: one is.
+
+    """
+    if count := await members(link):
+        raise EnvironmentUnusable(say("state-workers", lang, group=link.app, count=count))
 
 
 async def cluster(link: Link) -> tuple[str, frozenset[str]]:
