@@ -52,7 +52,8 @@ class Lines:
         feed: str = "gps",
     ) -> None:
         self.name, self.lines, self.stop_after, self.live = feed, lines, stop_after, live
-        self.start, self.daemon, self.closed = 0, None, asyncio.Event()
+        self.start, self.closed = 0, asyncio.Event()
+        self.daemon: Embedded | None = None
 
     @property
     def ids(self) -> Sequence[SourceId]:

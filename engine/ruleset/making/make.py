@@ -7,13 +7,15 @@ from engine.operators.specs.base import OperatorSpec
 from engine.operators.specs.deadline import DeadlineSpec
 from engine.operators.specs.dwell import DwellSpec
 from engine.operators.specs.match import MatchSpec
-from engine.ruleset.making import deadline, dwell, match
+from engine.operators.specs.silence import SilenceSpec
+from engine.ruleset.making import deadline, dwell, match, silence
 from engine.ruleset.making.base import Make, Making
 
 MAKERS: Mapping[type[OperatorSpec], Callable[[Any, Making], Make]] = {
     MatchSpec: match.make,
     DwellSpec: dwell.make,
     DeadlineSpec: deadline.make,
+    SilenceSpec: silence.make,
 }
 
 

@@ -9,6 +9,7 @@ from engine.ruleset.when.base import OperatorModel, exactly_one
 from engine.ruleset.when.deadline import DeadlineModel
 from engine.ruleset.when.dwell import DwellModel
 from engine.ruleset.when.match import MatchModel, bare_condition
+from engine.ruleset.when.silence import SilenceModel
 
 LATER_OPERATORS = (
     "change",
@@ -16,7 +17,6 @@ LATER_OPERATORS = (
     "cross",
     "near",
     "corridor",
-    "silence",
     "sequence",
     "correlate",
     "cluster",
@@ -29,6 +29,7 @@ class WhenModel(Strict):
     match: Annotated[MatchModel | None, BeforeValidator(bare_condition)] = None
     dwell: DwellModel | None = None
     deadline: DeadlineModel | None = None
+    silence: SilenceModel | None = None
 
     @model_validator(mode="after")
     def _not_null(self) -> Self:

@@ -1,0 +1,89 @@
+"""Time that counts: the hours of the days on which people, or machines, are expected to work."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import final
+from zoneinfo import ZoneInfo
+
+from engine.model.calendar import WorkCalendar
+
+_DAY = timedelta(days=1)
+_MINUTES = 1440
+_LONGEST_DAYS = 4000
+"""A clock that finds so many days without an hour that counts is declared wrongly."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class WorkTime:
+    """Daily hours on the working days of a calendar, in a zone.
+
+    A span that ends before it begins goes past midnight and belongs to the day it begins on.
+
+    Attributes:
+        calendar: Which days count.
+        hours: Spans of minutes after local midnight, [begin, end).
+        zone: IANA name of the zone of the hours.
+
+    """
+
+    calendar: WorkCalendar
+    hours: tuple[tuple[int, int], ...] = ((0, _MINUTES),)
+    zone: str = "Asia/Shanghai"
+
+    def after(self, start_ms: int, amount_ms: int) -> int:
+        """The instant (UTC ms) at which so much counted time has passed since a start.
+
+        Raises:
+            CalendarEnd: The calendar does not cover a day that is needed.
+            ValueError: No hour counts for years.
+
+        """
+        left = amount_ms
+        for begin, end in self._spans(start_ms):
+            from_ms = max(begin, start_ms)
+            if end - from_ms >= left:
+                return from_ms + left
+            left -= max(end - from_ms, 0)
+        message = f"no hour counts within {_LONGEST_DAYS} days"
+        raise ValueError(message)
+
+    def between(self, start_ms: int, end_ms: int) -> int:
+        """How much counted time (ms) lies between two instants."""
+        total = 0
+        for begin, end in self._spans(start_ms):
+            if begin >= end_ms:
+                break
+            total += max(min(end, end_ms) - max(begin, start_ms), 0)
+        return total
+
+    def counts(self, at_ms: int) -> bool:
+        """Whether an instant lies in time that counts."""
+        for begin, end in self._spans(at_ms):
+            if begin > at_ms:
+                return False
+            if at_ms < end:
+                return True
+        return False
+
+    def _spans(self, from_ms: int) -> Iterator[tuple[int, int]]:
+        """Spans that count, in order, beginning with the day before an instant."""
+        clock = ZoneInfo(self.zone)
+        day = datetime.fromtimestamp(from_ms / 1000, UTC).astimezone(clock).date() - _DAY
+        for _ in range(_LONGEST_DAYS):
+            if self.calendar.is_workday(day):
+                for begin, end in sorted(self.hours):
+                    yield _instant(day, begin, clock), _instant(day, _after(begin, end), clock)
+            day += _DAY
+
+
+def _after(begin: int, end: int) -> int:
+    return end if end > begin else end + _MINUTES
+
+
+def _instant(day: date, minute: int, clock: ZoneInfo) -> int:
+    """A clock reading of a day as UTC ms; past 24:00 it is one of the next day."""
+    days, rest = divmod(minute, _MINUTES)
+    local = datetime(day.year, day.month, day.day, rest // 60, rest % 60, tzinfo=clock)
+    return round((local + days * _DAY).timestamp() * 1000)

@@ -1,0 +1,103 @@
+"""`silence` as declared: nothing from a key for so long, perhaps from one never seen."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from engine.feeds.spec import FieldType
+from engine.operators.specs.silence import During, Expected, SilenceSpec
+from engine.ruleset.expr.types import Type
+from engine.ruleset.known import Known, start_record
+from engine.ruleset.quantities import Duration, PeriodText
+from engine.ruleset.schema_types import Hours, Text, ZoneName
+from engine.ruleset.shape import Strict
+from engine.ruleset.when.base import Loading, OperatorModel
+
+_PATH = ("when", "silence")
+_DAY_MS = 86_400_000
+_WHOLE_DAY = ((0, 1440),)
+
+
+class DuringModel(Strict):
+    """The time that counts: hours of the working days of a calendar."""
+
+    calendar: Text = "all-days"
+    hours: Hours | None = None
+    zone: ZoneName | None = None
+
+
+class ExpectedModel(Strict):
+    """A table of keys that must report, and from when to when each must."""
+
+    table: Text
+    start: Text
+    end: Text | None = None
+
+
+class SilenceModel(OperatorModel):
+    """`silence`: nothing that the rule wants comes from a key for so long."""
+
+    retracts: ClassVar[bool] = True
+
+    at_least: PeriodText
+    during: DuringModel | None = None
+    roster: ExpectedModel | None = None
+    forget: Duration | None = None
+    calendar: Text = "cn"
+
+    def alert_names(self, known: Known) -> Mapping[str, Type]:
+        """The record `expected`: the key's row of the roster."""
+        table = known.tables.get(self.roster.table) if self.roster else None
+        return {} if table is None else {"expected": start_record(None, table)}
+
+
+def load(model: SilenceModel, at: Loading) -> SilenceSpec | None:
+    """The checked operator; what is wrong is noted."""
+    notes, known = at.notes, at.known
+    at.positive(model.at_least.rough_days, "silence", "at_least")
+    notes.known(model.calendar, known.calendars, "R207", (*_PATH, "calendar"))
+    zone = at.feeds[0].time.zone if at.feeds else "Asia/Shanghai"
+    during = None
+    if model.during is not None:
+        notes.known(model.during.calendar, known.calendars, "R207", (*_PATH, "during", "calendar"))
+        hours = model.during.hours or _WHOLE_DAY
+        during = During(model.during.calendar, hours, model.during.zone or zone)
+    if model.forget is not None and model.roster is not None:
+        notes.add((*_PATH, "forget"), "R570", at_key=True)
+    rough_ms = round(model.at_least.rough_days * _DAY_MS)
+    if model.forget is not None and model.forget <= rough_ms:
+        notes.add((*_PATH, "forget"), "R571")
+    expected = _expected(model, at)
+    forget = max(30 * _DAY_MS, 2 * rough_ms) if model.forget is None else model.forget
+    spec = SilenceSpec(
+        at_least=model.at_least,
+        during=during,
+        expected=expected,
+        forget_ms=0 if expected is not None else forget,
+        retract=at.model.late.then == "retract",
+        zone=zone,
+        calendar=model.calendar,
+    )
+    if during is not None and not spec.exact_ms:
+        notes.add((*_PATH, "during"), "R573", at_key=True)
+    return spec
+
+
+def _expected(model: SilenceModel, at: Loading) -> Expected | None:
+    """The roster: a table whose key is as long as the rule's, with times where they are named."""
+    roster, notes, tables = model.roster, at.notes, at.known.tables
+    if roster is None:
+        return None
+    path = (*_PATH, "roster")
+    if notes.known(roster.table, tables, "R203", (*path, "table")):
+        table = tables[roster.table]
+        for name, column in (("start", roster.start), ("end", roster.end)):
+            if column is None:
+                continue
+            found = notes.known(column, table.fields, "R214", (*path, name), table=table.name)
+            if found and table.fields[column].type is not FieldType.TIME:
+                declared = table.fields[column].type.value
+                notes.add((*path, name), "R429", name=column, type=declared, wanted="time")
+        width = max((len(names) for names in at.model.by.values()), default=1)
+        if len(table.key) != width:
+            notes.add((*path, "table"), "R572", table=table.name, count=len(table.key), width=width)
+    return Expected(roster.table, roster.start, roster.end or "")
