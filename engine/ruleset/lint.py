@@ -60,6 +60,9 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
     operator, declared = model.when.chosen()
     for place, code, found in declared.doubts():
         notes.add(("when", operator, *place), code, "", at_key=False, **found)
+    for name in spec.when.alert_types():
+        if rule.scope is not None and name in rule.scope.names and rule.scope.in_event(name):
+            notes.add(("when", operator), "W240", at_key=True, name=name, text=operator)
     for lookup in spec.lookups:
         if lookup.name not in rule.used_names:
             notes.add(("lookup", lookup.name), "W205", name=lookup.name, at_key=True)

@@ -1,11 +1,12 @@
 """What the compiler and the linter ask of every operator's declaration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.ruleset.expr import Typed
+    from engine.ruleset.expr.types import Type
 
 Path = tuple[str | int, ...]
 
@@ -47,6 +48,10 @@ class OperatorSpec:
         """
         del only
         return ()
+
+    def alert_types(self) -> "Mapping[str, Type]":
+        """Names of its own that levels and texts may use, in their units; a field hides them."""
+        return {}
 
     def span_ms(self) -> int:
         """How long it looks back before it fires; a longer `for` is probably a mistake. 0: none."""

@@ -45,6 +45,7 @@ class OperatorModel(Strict):
         needs_no_event: It falls due without an event, so fields are read through other names.
         overdue_levels: Its levels climb by `overdue`, not by `at_least`.
         retracts: A late record may withdraw its alerts (`late: {then: retract}`).
+        typed_names: Names for which its spec has types; unknown while the operator is wrong.
 
     """
 
@@ -52,6 +53,7 @@ class OperatorModel(Strict):
     needs_no_event: ClassVar[bool] = False
     overdue_levels: ClassVar[bool] = False
     retracts: ClassVar[bool] = False
+    typed_names: ClassVar[frozenset[str]] = frozenset()
 
     def events(self) -> Sequence[tuple[Path, str]]:
         """The feeds it names itself, each with its path below the operator, the main one first."""

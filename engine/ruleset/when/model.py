@@ -6,14 +6,14 @@ from pydantic import BeforeValidator, model_validator
 
 from engine.ruleset.shape import Strict, refuse
 from engine.ruleset.when.base import OperatorModel, exactly_one
+from engine.ruleset.when.change import ChangeModel
 from engine.ruleset.when.deadline import DeadlineModel
 from engine.ruleset.when.dwell import DwellModel
 from engine.ruleset.when.match import MatchModel, bare_condition
+from engine.ruleset.when.window import WindowModel
 from engine.ruleset.when.silence import SilenceModel
 
 LATER_OPERATORS = (
-    "change",
-    "window",
     "cross",
     "near",
     "corridor",
@@ -29,6 +29,8 @@ class WhenModel(Strict):
     match: Annotated[MatchModel | None, BeforeValidator(bare_condition)] = None
     dwell: DwellModel | None = None
     deadline: DeadlineModel | None = None
+    change: ChangeModel | None = None
+    window: WindowModel | None = None
     silence: SilenceModel | None = None
 
     @model_validator(mode="after")
