@@ -86,7 +86,7 @@ def take_up(space: "Space", rows: Sequence[Write]) -> list[tuple[int, str]]:
             continue
         if fate is not Fate.FITS:
             anew.append((number, row.key))
-        _load(space, number, row, payload, fate)
+        load_row(space, number, row, payload, fate)
         if floor is not None and floor > watermark:
             floors.setdefault(number, {})[row.key] = floor
     _forget(space, sorted(gone, key=lambda one: one[0][:2]), numbers)
@@ -95,8 +95,13 @@ def take_up(space: "Space", rows: Sequence[Write]) -> list[tuple[int, str]]:
     return anew
 
 
-def _load(space: "Space", number: int, row: Write, payload: Any, fate: Fate) -> None:
-    """Give a row to its rule, converted if the rule says so."""
+def load_row(space: "Space", number: int, row: Write, payload: Any, fate: Fate) -> None:
+    """Give a row to its rule, converted if the rule says so.
+
+    Raises:
+        StateError: The rule as it is now cannot read it.
+
+    """
     logic = space.logics[number]
     if fate is Fate.FITS:
         logic.load(row.key, payload)

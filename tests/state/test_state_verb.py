@@ -227,9 +227,29 @@ def test_a_plan_says_what_an_edit_does_before_it_is_started(project: Path, capsy
         assert happens in capsys.readouterr().out
     assert main(["state", "plan", ".", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)["plan"]
+    assert main(["state", "plan", "half.gz", "--rules", "rules"]) == 0
     assert [(one["rule"], one["does"]) for one in plan if one["does"] != "fits"] == [
         ("stays", "reset")
     ]
+
+
+def test_a_plan_tries_whether_the_rows_can_be_taken_up(project: Path, capsys) -> None:
+    """The word alone is not enough: what another operator wrote cannot be migrated."""
+    halves(project)
+    rule = project / "rules/small/stays.yaml"
+    text = rule.read_text("utf-8")
+    capsys.readouterr()
+    head, rest = text.split("when:\n")
+    other = "when:\n  match: {condition: speed < 5 km/h, quiet: 5m}\n"
+    tail = "levels" + rest.split("levels")[1]
+    rule.write_text(head + other + tail, "utf-8")
+    assert main(["state", "plan", "."]) == 5
+    old = capsys.readouterr().out.split("on_change: {from: ")[1][:6]
+    rule.write_text(head + other + tail + f"on_change: {{from: {old}, do: migrate}}\n", "utf-8")
+    assert main(["state", "plan", "."]) == 5
+    assert "another operator wrote it" in capsys.readouterr().out
+    assert main(["state", "plan", ".", "--lang", "zh"]) == 5
+    assert "该状态由其他算子写入" in capsys.readouterr().out
 
 
 def test_words_that_make_no_sense_are_refused(project: Path, capsys) -> None:

@@ -16,7 +16,7 @@ from engine.edge.state_tools.compare import differences
 from engine.edge.state_tools.file import Counted, Row, StateReader
 from engine.edge.state_tools.folder_in import import_folder
 from engine.edge.state_tools.folder_out import export_folder
-from engine.edge.state_tools.plan import data_of, plan_lines, refusals, table, todo
+from engine.edge.state_tools.plan import data_of, plan_lines, refusals, rehearsed, table, todo
 from engine.errors import DeclarationError, EnvironmentUnusable
 from engine.ports import Write
 from engine.ruleset.compile import Program, compile_project
@@ -178,12 +178,16 @@ def _plan(asked: Asked) -> int:
             rows.setdefault(row.space, []).append(Write(row.rule, row.key, short(row.value)))
         specs = {name: rule.spec for name, rule in program.rules.items()}
         lines = plan_lines(rows, specs)
-    bad = refusals(lines)
+        wrong = rehearsed(program, reader.verified()[0], reader.rows())
+    bad = bool(refusals(lines) or wrong)
     if voice().json:
-        voice().data({"starts": not bad, "plan": data_of(lines)})
+        why = [error.said(voice().lang) for error in wrong]
+        voice().data({"starts": not bad, "plan": data_of(lines), "wrong": why})
     else:
-        for line in [*table(lines, voice().lang), *(todo(lines, voice().lang) if bad else [])]:
+        for line in [*table(lines, voice().lang), *todo(lines, voice().lang)]:
             voice().line(line)
+        for error in wrong:
+            voice().line(error.said(voice().lang))
     return Exit.STATE if bad else Exit.FINE
 
 

@@ -4,14 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.edge.state_tools.file import Part, Row
 from engine.errors import StateError
+from engine.pipeline import Space
 from engine.ports import Write
+from engine.ruleset.compile import Program
 from engine.ruleset.spec import RuleSpec
-from engine.state.codec import Fate, plan_state
+from engine.state.codec import Fate, fate_of, plan_state, unpack_row, written_by
+from engine.state.taking import load_row
 from engine.text import say
 
 SHOWN = 6
 """Digits of a rule's hash that people read and write."""
+FEW = 5
+"""So many rows that cannot be taken up are named."""
 
 
 class Does(StrEnum):
@@ -114,6 +120,32 @@ def refuse_misfit(
     return lines
 
 
+def rehearsed(program: Program, parts: Iterable[Part], rows: Iterable[Row]) -> list[StateError]:
+    """What would go wrong when kept and migrated rows are taken up; a few rows are enough."""
+    marks: dict[str, int] = {}
+    for part in parts:
+        if part.watermark is not None:
+            marks[part.space] = min(part.watermark, marks.get(part.space, part.watermark))
+    spaces = {name: Space(space, saves=False) for name, space in program.spaces.items()}
+    for name, space in spaces.items():
+        space.progress.watermark = marks.get(name, space.progress.watermark)
+    found: list[StateError] = []
+    for row in rows:
+        space, rule = spaces.get(row.space), program.rules.get(row.rule)
+        if space is None or rule is None or rule.spec.space != row.space or len(found) == FEW:
+            continue
+        fate = fate_of(rule.spec, written_by(row.value))
+        if fate not in (Fate.KEEP, Fate.MIGRATE):
+            continue
+        number = next(n for n, one in enumerate(space.program.rules) if one is rule)
+        payload = unpack_row(row.value)[1]
+        try:
+            load_row(space, number, Write(row.rule, row.key, row.value), payload, fate)
+        except StateError as error:
+            found.append(error)
+    return found
+
+
 def table(lines: Sequence[Line], lang: str) -> list[str]:
     """The plan as a table: rule, versions, keys, what will happen."""
     head = [say(f"state-plan-{name}", lang) for name in ("rule", "old", "new", "keys", "does")]
@@ -136,7 +168,7 @@ def todo(lines: Sequence[Line], lang: str) -> list[str]:
     if found and all(line.does is Does.GONE for line in found):
         names = ", ".join(sorted({line.rule for line in found}))
         return ["", say("state-misfit-all", lang, rules=names)]
-    texts = [""]
+    texts = [""] if found else []
     for line in found:
         words = {"rule": line.rule, "count": line.keys}
         old, new = line.old[:SHOWN], line.new[:SHOWN]
