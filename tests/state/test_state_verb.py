@@ -18,7 +18,7 @@ from engine.edge.cli import main
 from engine.edge.cli.projects import find
 from engine.edge.daemon import Ports, run_async
 from engine.edge.settings import read_settings
-from engine.edge.state_tools import folder_in
+from engine.state.portable import moved
 
 SETTINGS = """
 data_folder: data
@@ -197,14 +197,13 @@ def test_an_import_that_fails_in_the_middle_leaves_the_old_state(
 ) -> None:
     halves(project)
     before = rows(project / "data", "SELECT * FROM state")
-    kept = folder_in.moved
 
     def breaks(row: Any, complete_ms: int, watermark: int) -> Any:
         if row.key == "b":
             raise MemoryError
-        return kept(row, complete_ms, watermark)
+        return moved(row, complete_ms, watermark)
 
-    monkeypatch.setattr(folder_in, "moved", breaks)
+    monkeypatch.setattr("engine.edge.state_tools.folder_in.moved", breaks)
     assert main(["state", "import", "half.gz", ".", "--replace"]) == 70
     assert rows(project / "data", "SELECT * FROM state") == before
     assert rows(project / "data", "SELECT count(*) FROM meta") == [(1,)]

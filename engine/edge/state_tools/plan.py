@@ -127,8 +127,9 @@ def rehearsed(program: Program, parts: Iterable[Part], rows: Iterable[Row]) -> l
         if part.watermark is not None:
             marks[part.space] = min(part.watermark, marks.get(part.space, part.watermark))
     spaces = {name: Space(space, saves=False) for name, space in program.spaces.items()}
-    for name, space in spaces.items():
-        space.progress.watermark = marks.get(name, space.progress.watermark)
+    for name, mark in marks.items():
+        if name in spaces:
+            spaces[name].progress.watermark = mark
     found: list[StateError] = []
     for row in rows:
         space, rule = spaces.get(row.space), program.rules.get(row.rule)
