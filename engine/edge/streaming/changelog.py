@@ -1,10 +1,15 @@
 """Reading back what a partition saved: its compacted log, in bulk, to the very end.
 
+Only the last value of a key is held while reading, so what it takes in memory is the size of the
+state and not of its log; how many partitions are read at the same time is bounded (`Kit`).
+
 The log has one writer, and opening its ledger ended the last transaction, so the last committed
 offset is final: what is read here is exactly what was saved.
 """
 
 import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import overload
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -27,6 +32,31 @@ def row_of(raw: bytes, value: bytes) -> Write:
     """The state row that `row_key` made `raw` for."""
     rule, _, key = raw.decode().partition("\0")
     return Write(rule, key, value)
+
+
+class SavedRows(Sequence[Write]):
+    """The rows of a partition as they were read, each made only when it is asked for.
+
+    A list of them would be in memory a second time while the core takes them up.
+    """
+
+    def __init__(self, kept: Mapping[bytes, bytes]) -> None:
+        self._kept = kept
+
+    def __iter__(self) -> Iterator[Write]:
+        return (row_of(raw, value) for raw, value in self._kept.items())
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @overload
+    def __getitem__(self, place: int) -> Write: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Write]: ...
+
+    def __getitem__(self, place: int | slice) -> Write | Sequence[Write]:
+        return list(self)[place]
 
 
 async def read_back(link: Link, topic: str, partition: int) -> dict[bytes, bytes]:

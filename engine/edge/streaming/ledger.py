@@ -18,6 +18,7 @@ from engine.edge.streaming.link import Link
 BATCH_BYTES = 512 * 1024
 LARGEST_BYTES = 8 * 1024 * 1024
 STOP_S = 5.0
+OPEN_S = 60.0
 TRANSACTION_S = 60.0
 
 Headers = Sequence[tuple[str, bytes]]
@@ -49,7 +50,12 @@ class Ledger:
         self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> None:
-        """Fence earlier writers of this name; their open transaction is ended."""
+        """Fence earlier writers of this name; their open transaction is ended.
+
+        Raises:
+            KafkaError, TimeoutError: it did not work, or took too long; may be tried again.
+
+        """
         producer = AIOKafkaProducer(
             **self._link.client(),
             transactional_id=self.name,
@@ -60,7 +66,8 @@ class Ledger:
             max_request_size=LARGEST_BYTES,
         )
         self._producer = producer
-        await producer.start()
+        async with asyncio.timeout(OPEN_S):  # a producer waits for its coordinator without end
+            await producer.start()
 
     async def commit(self, parcels: Iterable[Parcel]) -> None:
         """Write all parcels in one transaction; returns when readers may see them.

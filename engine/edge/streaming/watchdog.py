@@ -1,7 +1,8 @@
 """A worker that lives but reads nothing ends itself, so that whoever started it starts it anew.
 
 Alive is not working: after trouble with the broker a client can send heartbeats and never fetch
-again. What counts is that positions move while there is something to read.
+again. What counts is that positions move while there is something to read, that partitions that
+are ours can be opened, and that we come back into the group after we were told to leave it.
 """
 
 import asyncio
@@ -14,11 +15,17 @@ from faust.types import TP
 
 from engine.edge.streaming.link import Link
 from engine.errors import EnvironmentUnusable
+from engine.kafka.access import coded
+from engine.kafka.reach import knock_all, why_not
 from engine.text import say
 
 STRIKES = 2
 """So many looks in a row must find a partition where it was."""
 LEAST_S = 30.0
+SESSIONS = 3
+"""So many sessions lie between two looks, but at least `LEAST_S`."""
+LONG_S = 300.0
+"""For so long something may fail again and again while the broker answers."""
 ANSWER_S = 10.0
 
 
@@ -33,7 +40,7 @@ class Watchdog:
     """Looks at the positions now and then; remembers how often each was found unmoved."""
 
     def __init__(self, link: Link, lang: str = "en") -> None:
-        self.every_s = max(LEAST_S, 3 * link.session_s)
+        self.every_s = max(LEAST_S, SESSIONS * link.session_s)
         self._link = link
         self._lang = lang
         self._seen: dict[TP, int | None] = {}
@@ -44,8 +51,17 @@ class Watchdog:
         positions: Positions,
         reading: Callable[[], Collection[TP]],
         stop: Callable[[BaseException], None],
+        failing: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
-        """Look until cancelled; `reading` answers the partitions that should move."""
+        """Look until cancelled, or until something is wrong, which `stop` is told.
+
+        Args:
+            positions: How far each partition was read.
+            reading: Answers the partitions that should move.
+            stop: Ends the worker.
+            failing: Answers what fails again and again, and for how many seconds.
+
+        """
         while True:
             await asyncio.sleep(self.every_s)
             stuck = await self.look(positions, reading())
@@ -53,6 +69,19 @@ class Watchdog:
                 places = ", ".join(f"{place.topic}/{place.partition}" for place in sorted(stuck))
                 stop(EnvironmentUnusable(say("stream-stuck", self._lang, places=places)))
                 return
+            long = await self.overdue(failing())
+            if long:
+                words = {"names": ", ".join(long), "seconds": int(LONG_S)}
+                stop(EnvironmentUnusable(coded("K131", self._lang, **words)))
+                return
+
+    async def overdue(self, failing: Mapping[str, float]) -> list[str]:
+        """What has been failing for too long although a broker answers."""
+        long = sorted(name for name, seconds in failing.items() if seconds >= LONG_S)
+        if not long:
+            return []
+        answers = await knock_all(self._link.bootstrap, self._link.way, self._link.app)
+        return [] if why_not(answers) else long
 
     async def look(self, positions: Positions, reading: Collection[TP]) -> set[TP]:
         """The partitions that hold records, are read, and do not move."""

@@ -1,0 +1,130 @@
+"""A broker that is away, a worker that hangs, a name used twice: one clear line, and an end."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import stream_world as world
+import structlog
+from secure_stage import project
+from stream_stage import Stage
+
+from engine.edge.cli import main
+from engine.edge.streaming import link as linking
+from engine.edge.streaming.link import Link, wait_for_broker
+from engine.errors import EnvironmentUnusable
+from engine.kafka.reach import Answer, Refusal
+
+ROOT = Path(__file__).resolve().parents[2]
+AWAY = Refusal("K101", {"place": "h:1", "why": "no"})
+WRONG = Refusal("K109", {"place": "h:2", "user": "a"})
+
+HANGING = """
+import sys
+from engine.edge.streaming import transport, watchdog
+from engine.errors import EnvironmentUnusable
+sys.path.insert(0, "tests/support")
+from stream_worker import link, program
+from engine.edge.streaming.worker import run_worker
+watchdog.LEAST_S, watchdog.SESSIONS = 0.5, 0
+polls, whole = 0, transport.BatchConsumer._poll
+
+async def deaf(self):
+    global polls
+    polls += 1
+    if polls > 20:
+        import asyncio
+        return await asyncio.sleep(1)  # lives, beats, and never fetches again
+    await whole(self)
+
+transport.BatchConsumer._poll = deaf
+try:
+    run_worker(link(sys.argv[1], sys.argv[2]), program(sys.argv[2]))
+except EnvironmentUnusable as error:
+    print(error, file=sys.stderr)
+    sys.exit(4)
+"""
+
+
+@pytest.mark.parametrize("role", ["worker", "dispatcher"])
+def test_without_waiting_the_process_ends_with_code_4(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], role: str
+) -> None:
+    project(tmp_path, "127.0.0.1:1", {})
+    assert main(["run", str(tmp_path), "--role", role, "--no-wait", "--lang", "en"]) == 4
+    told = capsys.readouterr().err
+    assert "K101: the broker at 127.0.0.1:1 does not answer" in told
+    assert "Traceback" not in told
+
+
+async def test_waiting_is_told_once_a_minute_and_ends_when_a_broker_lets_us_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    answers = [[Answer("h:1", AWAY), Answer("h:2", WRONG)]] * 12 + [[Answer("h:1")]]
+
+    async def knock(*_: object) -> list[Answer]:
+        return answers.pop(0)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(linking, "knock_all", knock)
+    monkeypatch.setattr("engine.edge.streaming.link.asyncio.sleep", sleep)
+    with structlog.testing.capture_logs() as lines:
+        await wait_for_broker(Link(bootstrap="h:1,h:2"))
+    assert len(slept) == 12
+    assert slept[0] < 1
+    assert max(slept) <= 1.2 * linking.LONGEST_WAIT_S
+    assert len(lines) <= 2 + sum(slept) / linking.TELL_EVERY_S
+    assert lines[0]["reason"].startswith("K101: ")
+
+
+async def test_what_no_waiting_mends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def knock(*_: object) -> list[Answer]:
+        return [Answer("h:2", WRONG), Answer("h:3", WRONG)]
+
+    monkeypatch.setattr(linking, "knock_all", knock)
+    with pytest.raises(EnvironmentUnusable, match="K109: h:2 refuses the user 'a'"):
+        await wait_for_broker(Link(bootstrap="h:2,h:3"))
+
+
+@pytest.mark.kafka
+async def test_a_worker_that_lives_but_reads_nothing_ends_with_code_4(stage: Stage) -> None:
+    call = [sys.executable, "-c", HANGING, stage.bootstrap, stage.tag]
+    run = await asyncio.create_subprocess_exec(
+        *call, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    try:
+        async with asyncio.timeout(60):
+            while run.returncode is None:
+                await stage.send([world.fix("v0", 0)])
+                await asyncio.sleep(0.5)
+    finally:
+        if run.returncode is None:
+            run.kill()
+        _, told = await run.communicate()
+    assert run.returncode == 4, told.decode()
+    assert f"K130: this worker lives but reads nothing more from {stage.tag}.gps/" in told.decode()
+
+
+@pytest.mark.kafka
+async def test_two_processes_under_one_name_do_not_fight_for_ever(stage: Stage) -> None:
+    stage.start("w0")
+    await asyncio.sleep(5.0)
+    stage.start("again", instance="w0")
+    async with asyncio.timeout(40):
+        while all(worker.poll() is None for worker in stage.workers.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+
+
+def test_the_codes_of_the_page_are_those_that_are_told() -> None:
+    page = (ROOT / "docs" / "kafka.md").read_text("utf-8")
+    spoken = json.dumps((ROOT / "engine" / "text" / "streaming.toml").read_text("utf-8"))
+    codes = [f"K{number}" for number in range(101, 200) if f"K{number}" in spoken]
+    assert len(codes) > 20
+    assert [code for code in codes if f"| {code} |" not in page] == []
