@@ -213,9 +213,7 @@ class Life:
             if episode.phase is Phase.FIRING:
                 self._climb(key, episode, event, at_ms)
 
-    def gone(
-        self, key: str, at_ms: int, event: Any, part: str = "", *, over: bool = False
-    ) -> None:
+    def gone(self, key: str, at_ms: int, event: Any, part: str = "", *, over: bool = False) -> None:
         """The condition holds no longer.
 
         A rule with a `clear` goes on until that holds, unless what the alert is about is `over`.

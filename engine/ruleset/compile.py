@@ -123,6 +123,11 @@ class SpaceProgram:
     upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tells: Mapping[str, Sequence[Tell]] = field(default_factory=dict)
 
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """Those of its feeds that come from outside, not from other key spaces."""
+        return tuple(feed for feed in self.feeds if feed not in self.upstream)
+
     def hears(self, source: SourceId) -> bool:
         """Whether this source is still one of those it reads, as far as the rules tell."""
         if source.feed in self.upstream:

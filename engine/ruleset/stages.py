@@ -17,7 +17,7 @@ from engine.feeds.spec import FeedSpec
 from engine.model.change import Change
 from engine.ports import Sent
 from engine.ruleset.making.base import Make, Making
-from engine.ruleset.making.make import maker
+from engine.ruleset.making.make import SPLITTERS, maker
 from engine.ruleset.spec import Project, RuleSpec, Status
 
 
@@ -89,9 +89,26 @@ def plan_stages(rules: Sequence[RuleSpec], project: Project) -> Stages:
         if ALERTS in rule.feeds:
             plan.reads[rule.id] = frozenset(read_rules(rule, rules))
         stage = _over_alerts(rule, floors[rule.id], emits, plan, project)
-        plan.stages.append(stage)
-        emits[rule.id] = stage.spec.space
+        for part in _parts(stage, floors[rule.id], plan, project):
+            plan.stages.append(part)
+            emits[rule.id] = part.spec.space
     return plan
+
+
+def _parts(stage: Stage, floor: int, plan: Stages, project: Project) -> list[Stage]:
+    """The parts of a rule whose operator works in several key spaces, the sending ones first."""
+    divide = SPLITTERS.get(type(stage.spec.when))
+    if divide is None:
+        return [stage]
+    known = {**project.feeds, **plan.feeds}
+    found: list[Stage] = []
+    for part in divide(stage.spec, {name: known[name] for name in stage.spec.feeds}, floor):
+        plan.feeds.update(part.reads)
+        upstream = plan.upstream.setdefault(part.spec.space, {}) if part.reads else {}
+        for feed in part.reads:
+            upstream.setdefault(feed, set()).add(part.sender)
+        found.append(Stage(part.spec, part.make))
+    return found
 
 
 def read_rules(rule: RuleSpec, rules: Iterable[RuleSpec]) -> tuple[str, ...]:

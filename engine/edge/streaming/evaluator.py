@@ -16,10 +16,11 @@ from engine.edge.streaming.adoption import adopt_rows, refuse_unfinished
 from engine.edge.streaming.changelog import META, read_back, row_of
 from engine.edge.streaming.kit import Ends, Kit, unread
 from engine.edge.streaming.ledger import Ledger, Line, Parcel
-from engine.edge.streaming.parcels import outcome_parcels
+from engine.edge.streaming.parcels import outcome_parcels, sent_parcels
 from engine.edge.streaming.quiet import Quiet
 from engine.edge.streaming.routed import Reached, read_routed
 from engine.edge.streaming.topics import SpaceLayout
+from engine.feeds.derived import source_of
 from engine.ports import Core, Outcome, Record, SourceId
 from engine.state.codec import unpack_meta
 from engine.state.watermark import NEVER
@@ -30,7 +31,8 @@ class Evaluator:
 
     def __init__(self, kit: Kit, space: SpaceLayout, partition: int) -> None:
         self.name = kit.layout.names.writer(kit.layout.names.state(space.name), partition)
-        self.group = self.name
+        self._readers = _readers(kit, space.name)
+        self.group = f"send-{space.name}" if self._readers else self.name
         self.inputs = tuple(TP(topic, partition) for topic in space.inputs)
         self.starts: dict[TP, int | None] = dict.fromkeys(self.inputs)
         self._kit = kit
@@ -45,6 +47,7 @@ class Evaluator:
         self._meta = b""
         self._fresh = False
         self._unsaved_since: float | None = None
+        self._told = NEVER
 
     async def open(self) -> None:
         """Fence earlier owners, read the state back, and know from where to read on."""
@@ -67,6 +70,9 @@ class Evaluator:
         waits = {source: _idle_after_s(self._kit, source) for source in self._sources}
         self._quiet = Quiet(waits, self._kit.clock())
         self._core, self._ticks, self._fresh, self._unsaved_since = core, [], False, None
+        self._told = NEVER
+        if self._readers:
+            self._unsaved_since = self._kit.clock()  # readers that are new hear how far it is
         if adopted is not None:
             await self._save(adopted)
 
@@ -84,10 +90,11 @@ class Evaluator:
 
     def reaches(self) -> Mapping[TP, int]:
         """The watermarks of its feeds; a routed topic is read as it comes."""
-        if not self._space.direct or len(self.inputs) == 1 or not self._meta:
+        alone = len(self.inputs) == 1 and not self._readers
+        if not self._space.direct or alone or not self._meta:
             return {}
         known = unpack_meta(self._meta).sources
-        names = [f"{source.feed}/{source.partition}" for source in self._sources]
+        names = [f"{source.partition}/{source.feed}" for source in self._sources]
         pairs = zip(self.inputs, names, strict=True)
         return {place: known.get(name, NEVER) for place, name in pairs}
 
@@ -124,7 +131,7 @@ class Evaluator:
             crashpoint.passing("after-core-step")
             self._meta = outcome.meta
             self._fresh = False
-            if self._ticks or must_leave(outcome):
+            if self._ticks or must_leave(outcome) or self._owes(outcome):
                 await self._save(outcome)
             else:
                 self._kit.watcher.outcome(self._space.name, self._partition, outcome)
@@ -152,6 +159,10 @@ class Evaluator:
         key = f"{self._space.name}/{self._partition}".encode()
         return Line(key, msgspec.json.encode(what))
 
+    def _owes(self, outcome: Outcome) -> bool:
+        """Whether other key spaces wait to hear how far this one is."""
+        return bool(self._readers) and outcome.watermark_ms > self._told
+
     async def _save(self, outcome: Outcome) -> None:
         """One transaction; when it fails, the caller throws this unit's memory away."""
         layout = self._kit.layout
@@ -160,11 +171,19 @@ class Evaluator:
             told = [one for one in outcome.rejected if tellers[one.source.feed] == self._space.name]
             outcome.rejected = told
         parcels = outcome_parcels(layout, self._space.name, self._partition, outcome)
+        if self._readers:
+            idle = outcome.watermark_ms <= NEVER and self._quiet.all_idle
+            place = (self._space.name, self._partition)
+            parcels = [
+                *sent_parcels(layout, place, self._readers, outcome, idle=idle),
+                *parcels,
+            ]
         if self._ticks:
             topic = layout.names.ticks
             parcels.append(Parcel(topic, self._partition % layout.counts[topic], self._ticks))
         await self._ledger.commit(parcels)
         self._ticks, self._unsaved_since = [], None
+        self._told = outcome.watermark_ms
         self._kit.watcher.outcome(self._space.name, self._partition, outcome)
 
     @property
@@ -180,7 +199,9 @@ class Evaluator:
 
 def must_leave(outcome: Outcome) -> bool:
     """Whether an outcome has anything that a reader or the next owner must see."""
-    return bool(outcome.changes or outcome.writes or outcome.rejected or outcome.late)
+    return bool(
+        outcome.changes or outcome.writes or outcome.rejected or outcome.late or outcome.sent
+    )
 
 
 def log_of(place: TP) -> str:
@@ -190,12 +211,31 @@ def log_of(place: TP) -> str:
 
 def _sources(kit: Kit, space: SpaceLayout, partition: int) -> tuple[SourceId, ...]:
     """Every source whose silence holds this partition back; for direct spaces in input order."""
-    feeds = kit.program.spaces[space.name].feeds
+    program = kit.program.spaces[space.name]
     if space.direct:
-        return tuple(SourceId(feed, partition) for feed in feeds)
-    counts = {feed: kit.layout.counts[kit.layout.feeds[feed]] for feed in feeds}
-    return tuple(SourceId(feed, one) for feed in feeds for one in range(counts[feed]))
+        return tuple(SourceId(feed, partition) for feed in program.feeds)
+    counts = {feed: kit.layout.counts[kit.layout.feeds[feed]] for feed in program.outside}
+    outside = [SourceId(feed, one) for feed in program.outside for one in range(counts[feed])]
+    upstream = [
+        source_of(feed, sender, one)
+        for feed, senders in program.upstream.items()
+        for sender in senders
+        for one in range(kit.layout.spaces[sender].partitions)
+    ]
+    return (*outside, *upstream)
+
+
+def _readers(kit: Kit, sender: str) -> tuple[tuple[str, str], ...]:
+    """The key spaces that read what this one sends, each with the derived feed."""
+    return tuple(
+        (name, feed)
+        for name, program in kit.program.spaces.items()
+        for feed, senders in program.upstream.items()
+        if sender in senders
+    )
 
 
 def _idle_after_s(kit: Kit, source: SourceId) -> float:
-    return kit.program.feeds[source.feed].spec.idle_after_ms / 1000
+    """How long a source may be silent; a key space that sends says itself when it is idle."""
+    feed = kit.program.feeds.get(source.feed)
+    return float("inf") if feed is None else feed.spec.idle_after_ms / 1000

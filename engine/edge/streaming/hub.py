@@ -270,7 +270,7 @@ def units_for(kit: Kit, places: set[TP]) -> dict[str, Unit]:
                 lacking = [str(place) for place in evaluator.inputs if place not in held]
                 log.error("not-co-partitioned", unit=evaluator.name, lacking=lacking)
         if not space.direct:
-            for feed in kit.program.spaces[space.name].feeds:
+            for feed in kit.program.spaces[space.name].outside:
                 for place in places:
                     if place.topic == layout.feeds[feed]:
                         router = Router(kit, space, feed, place.partition)

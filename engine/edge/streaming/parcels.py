@@ -1,15 +1,18 @@
 """What an outcome becomes on Kafka: alerts, dead letters, late events, state rows, positions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from engine.edge.streaming.changelog import META, row_key
 from engine.edge.streaming.ledger import Line, Parcel
 from engine.edge.streaming.names import partition_of
+from engine.edge.streaming.routed import marker_line, routed_line
 from engine.edge.streaming.topics import Layout
+from engine.feeds.derived import source_of
 from engine.model.change import Change
-from engine.ports import Outcome, Rejected
+from engine.ports import Outcome, Record, Rejected
+from engine.state.watermark import NEVER
 
 DELIVERY = "delivery-id"
 
@@ -56,3 +59,43 @@ def outcome_parcels(layout: Layout, space: str, partition: int, outcome: Outcome
     state.lines += [Line(row_key(row.rule, row.key), row.value) for row in outcome.writes]
     state.lines.append(Line(META, outcome.meta))
     return [*parcels, state]
+
+
+def sent_parcels(
+    layout: Layout,
+    place: tuple[str, int],
+    readers: Sequence[tuple[str, str]],
+    outcome: Outcome,
+    *,
+    idle: bool,
+) -> list[Parcel]:
+    """What other key spaces read of one batch: each event in its key's partition, then markers.
+
+    They are part of the sender's transaction, so an event is there once, and the receiver knows
+    how far the sender is exactly when the sender itself knows it for good.
+
+    Args:
+        layout: The topics.
+        place: The sending key space and its partition.
+        readers: Each key space that reads from it, with the derived feed.
+        outcome: What the sender's core made of the batch.
+        idle: Whether the sender has seen nothing yet and expects nothing.
+
+    """
+    space, number = place
+    parcels: dict[tuple[str, int], Parcel] = {}
+
+    def parcel(reader: str, partition: int) -> Parcel:
+        topic = layout.names.routed(reader)
+        return parcels.setdefault((topic, partition), Parcel(topic, partition))
+
+    for sent in outcome.sent:
+        partition = partition_of(sent.key, layout.spaces[sent.space].partitions)
+        record = Record(0, sent.value, sent.at_ms)
+        line = routed_line(sent.key, source_of(sent.feed, space, number), record, NEVER)
+        parcel(sent.space, partition).lines.append(line)
+    for reader, feed in readers:
+        marker = marker_line(source_of(feed, space, number), outcome.watermark_ms, idle=idle)
+        for partition in range(layout.spaces[reader].partitions):
+            parcel(reader, partition).lines.append(marker)
+    return list(parcels.values())

@@ -42,9 +42,14 @@ class Quiet:
         """Whether a source was declared idle and has not spoken since."""
         return source in self._idle
 
+    @property
+    def all_idle(self) -> bool:
+        """Whether every source that it knows was declared idle."""
+        return len(self._idle) >= len(self._heard)
+
     def elapsed_ms(self, now_s: float, at_least_s: float) -> int:
         """Time since somebody spoke or time was last moved on; 0 while anybody is not idle."""
-        if len(self._idle) < len(self._heard) or now_s - self._ticked < at_least_s:
+        if not self.all_idle or now_s - self._ticked < at_least_s:
             return 0
         elapsed, self._ticked = now_s - self._ticked, now_s
         return int(elapsed * 1000)

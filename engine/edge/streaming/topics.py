@@ -34,6 +34,7 @@ class SpaceLayout:
         partitions: How many partitions its state has.
         inputs: Topics its evaluator reads: the feeds' own, or the one routed topic.
         routed_from: Topics that routers read for it; empty when it reads the feeds' own topics.
+        senders: Key spaces whose evaluators write into its routed topic.
 
     """
 
@@ -41,11 +42,12 @@ class SpaceLayout:
     partitions: int
     inputs: tuple[str, ...]
     routed_from: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
 
     @property
     def direct(self) -> bool:
         """Whether it reads the feeds' own topics."""
-        return not self.routed_from
+        return not self.routed_from and not self.senders
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def plan_topics(link: Link, program: Program, counts: Mapping[str, int], lang: s
     feeds = {
         feed: program.feeds[feed].spec.topic
         for space in program.spaces.values()
-        for feed in space.feeds
+        for feed in space.outside
     }
     wanted = {topic: kept(link, topic, ours=False) for topic in feeds.values()}
     own = (names.alerts, names.dead_letter, names.late, names.ticks)
@@ -107,8 +109,9 @@ def plan_topics(link: Link, program: Program, counts: Mapping[str, int], lang: s
     spaces: dict[str, SpaceLayout] = {}
     problems: list[str] = []
     for name, space in program.spaces.items():
-        topics = tuple(feeds[feed] for feed in space.feeds)
-        direct = space.direct and not has_roster(space)
+        topics = tuple(feeds[feed] for feed in space.outside)
+        senders = tuple(sorted({one for ones in space.upstream.values() for one in ones}))
+        direct = space.direct and not senders and not has_roster(space)
         if direct:
             inputs = topics
             widths = {topic: width[topic] for topic in topics}
@@ -120,12 +123,12 @@ def plan_topics(link: Link, program: Program, counts: Mapping[str, int], lang: s
             inputs = (names.routed(name),)
             wanted[inputs[0]] = kept(link, inputs[0])
             partitions = width[inputs[0]] = counts.get(inputs[0], wanted[inputs[0]].partitions)
-            for feed in space.feeds:
+            for feed in space.outside:
                 route = names.route(name, feed)
                 wanted[route] = compacted(link, route, width[feeds[feed]])
         state = names.state(name)
         wanted[state] = compacted(link, state, partitions)
-        spaces[name] = SpaceLayout(name, partitions, inputs, () if direct else topics)
+        spaces[name] = SpaceLayout(name, partitions, inputs, () if direct else topics, senders)
     for topic, one in wanted.items():
         width.setdefault(topic, one.partitions)
         if one.exact and width[topic] != one.partitions:
@@ -188,7 +191,7 @@ def has_roster(space: SpaceProgram) -> bool:
 def _tellers(program: Program, spaces: Mapping[str, SpaceLayout]) -> dict[str, str]:
     """For each feed the first key space that reads it; a bad record is told of once."""
     return {
-        feed: name for name in sorted(spaces, reverse=True) for feed in program.spaces[name].feeds
+        feed: name for name in sorted(spaces, reverse=True) for feed in program.spaces[name].outside
     }
 
 

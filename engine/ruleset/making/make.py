@@ -1,17 +1,20 @@
 """Which file makes which operator ready."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from engine.feeds.spec import FeedSpec
 from engine.operators.specs.base import OperatorSpec
 from engine.operators.specs.change import ChangeSpec
 from engine.operators.specs.deadline import DeadlineSpec
 from engine.operators.specs.dwell import DwellSpec
 from engine.operators.specs.match import MatchSpec
-from engine.operators.specs.window import WindowSpec
+from engine.operators.specs.near import NearSpec
 from engine.operators.specs.silence import SilenceSpec
-from engine.ruleset.making import change, deadline, dwell, match, silence, window
-from engine.ruleset.making.base import Make, Making
+from engine.operators.specs.window import WindowSpec
+from engine.ruleset.making import change, deadline, dwell, match, near, silence, window
+from engine.ruleset.making.base import Make, Making, Part
+from engine.ruleset.spec import RuleSpec
 
 MAKERS: Mapping[type[OperatorSpec], Callable[[Any, Making], Make]] = {
     MatchSpec: match.make,
@@ -21,6 +24,12 @@ MAKERS: Mapping[type[OperatorSpec], Callable[[Any, Making], Make]] = {
     WindowSpec: window.make,
     SilenceSpec: silence.make,
 }
+
+Splitter = Callable[[RuleSpec, Mapping[str, FeedSpec], int], Sequence[Part]]
+"""Divides a rule into parts: of the rule, its feeds, and how many floors of rules lie below it."""
+
+SPLITTERS: Mapping[type[OperatorSpec], Splitter] = {NearSpec: near.split}
+"""Operators that work in several key spaces, one behind the other."""
 
 
 def maker(at: Making) -> Make:

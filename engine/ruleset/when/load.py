@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.operators.specs.base import OperatorSpec
-from engine.ruleset.when import change, deadline, dwell, match, silence, window
+from engine.ruleset.when import change, deadline, dwell, match, near, silence, window
 from engine.ruleset.when.base import Loading
 
 Load = Callable[[Any, Loading], OperatorSpec | None]
@@ -13,6 +13,7 @@ LOADERS: Mapping[str, Load] = {
     "match": match.load,
     "dwell": dwell.load,
     "deadline": deadline.load,
+    "near": near.load,
     "change": change.load,
     "window": window.load,
     "silence": silence.load,

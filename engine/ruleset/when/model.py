@@ -10,12 +10,12 @@ from engine.ruleset.when.change import ChangeModel
 from engine.ruleset.when.deadline import DeadlineModel
 from engine.ruleset.when.dwell import DwellModel
 from engine.ruleset.when.match import MatchModel, bare_condition
-from engine.ruleset.when.window import WindowModel
+from engine.ruleset.when.near import NearModel
 from engine.ruleset.when.silence import SilenceModel
+from engine.ruleset.when.window import WindowModel
 
 LATER_OPERATORS = (
     "cross",
-    "near",
     "corridor",
     "sequence",
     "correlate",
@@ -29,6 +29,7 @@ class WhenModel(Strict):
     match: Annotated[MatchModel | None, BeforeValidator(bare_condition)] = None
     dwell: DwellModel | None = None
     deadline: DeadlineModel | None = None
+    near: NearModel | None = None
     change: ChangeModel | None = None
     window: WindowModel | None = None
     silence: SilenceModel | None = None
