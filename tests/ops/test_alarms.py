@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.edge.kafka_metrics import KafkaMetrics
 from engine.edge.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,7 @@ _HEADINGS = ["What it means", "What to look at", "What to do", "How to know that
 def exposed() -> dict[str, set[str]]:
     """Every name that a scrape can bring, with its labels."""
     metrics = Metrics()
+    KafkaMetrics(metrics)
     suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
     found: dict[str, set[str]] = {}
     for family in metrics.registry.collect():
@@ -75,7 +77,7 @@ def test_every_trouble_and_result_that_an_alarm_waits_for_is_told_somewhere():
     for rule in alarms():
         for _, matchers in _NAME.findall(rule["expr"]):
             for label, value in _MATCHER.findall(matchers):
-                if label in ("kind", "result", "transition"):
+                if label in ("kind", "result", "transition", "reason"):
                     assert all(f'"{one}"' in code for one in value.split("|")), value
 
 
@@ -160,3 +162,9 @@ def test_prometheus_takes_what_a_daemon_exposes():
         ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_figure_of_ours_is_explained_on_the_operations_page():
+    page = (ROOT / "docs/operations.md").read_text("utf-8")
+    ours = {name for name in families(exposed()) if "forewarn_process" not in name}
+    assert {name for name in ours if f"`{name}" not in page} == set()

@@ -11,6 +11,7 @@ import structlog
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.kafka_link import link_of
 from engine.edge.health import Health
+from engine.edge.kafka_metrics import KafkaMetrics
 from engine.edge.metrics import Metrics
 from engine.edge.notify import tell_manager
 from engine.edge.outbox import Senders
@@ -51,7 +52,10 @@ def run_role(
                 await _dispatch(configured, project, link, watcher, lang)
             await asyncio.Event().wait()
 
-    run_worker(link, compile_project(project), watcher=watcher, beside=beside, lang=lang)
+    run_worker(
+        link, compile_project(project), watcher=watcher, beside=beside, lang=lang,
+        figures=watcher.kafka,
+    )  # fmt: skip
     return Exit.FINE
 
 
@@ -61,6 +65,7 @@ class Watcher:
     def __init__(self) -> None:
         """Begin with nothing held."""
         self.metrics = Metrics()
+        self.kafka = KafkaMetrics(self.metrics)
         self.health = Health()
 
     def outcome(self, space: str, partition: int, outcome: Outcome) -> None:
@@ -78,6 +83,7 @@ class Watcher:
 
     def holding(self, units: int, ready: int) -> None:
         """Ready when every unit works; a worker that has none stands by, and is ready too."""
+        self.kafka.holding(units, ready)
         if units == ready:
             self.health.started()
         else:

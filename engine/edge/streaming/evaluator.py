@@ -181,7 +181,9 @@ class Evaluator:
         if self._ticks:
             topic = layout.names.ticks
             parcels.append(Parcel(topic, self._partition % layout.counts[topic], self._ticks))
+        begun = self._kit.clock()
         await self._ledger.commit(parcels)
+        self._kit.figures.committed(self._kit.clock() - begun)
         self._ticks, self._unsaved_since = [], None
         self._told = outcome.watermark_ms
         self._kit.watcher.outcome(self._space.name, self._partition, outcome)
@@ -194,6 +196,7 @@ class Evaluator:
     async def close(self) -> None:
         """Forget the core; what is saved stays."""
         self._core = None
+        self._kit.figures.released(self._space.name, self._partition)
         await self._ledger.close()
 
 

@@ -24,6 +24,7 @@ from engine.edge.streaming.watchdog import Watchdog
 log = structlog.get_logger("streaming")
 
 BEAT_S = 0.5
+LAG_S = 2.0
 RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 
@@ -41,6 +42,8 @@ class Hub:
         self._readable: set[TP] = set()
         self._held: set[TP] = set()
         self._touched: set[str] = set()
+        self._lagging: set[TP] = set()
+        self._told_lag = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._generation = -1
         self._working = False
@@ -100,6 +103,7 @@ class Hub:
             await asyncio.gather(*(before[name].close() for name in set(before) - kept))
             self._working = not self._closed
         log.info("assigned", units=len(self._units), kept=len(kept), generation=generation)
+        self._kit.figures.dealt()
         self._tell()
         if not self._closed:
             self._watch()
@@ -122,6 +126,7 @@ class Hub:
             self._beat = now
             self._touched |= self._open
             self._held = await self._ahead()
+            await self._tell_lag(now)
         touched, self._touched = self._touched, set()
         if touched:
             await asyncio.gather(*(self._step(self._units[name]) for name in sorted(touched)))
@@ -158,6 +163,7 @@ class Hub:
             return
         fenced = isinstance(reason, ProducerFenced)
         log.warning("unit-lost", unit=unit.name, fenced=fenced, reason=repr(reason))
+        self._kit.figures.lost("fenced" if fenced else "failed" if reason else "taken")
         self._open.discard(unit.name)
         self._readable -= set(unit.inputs)
         self._tell()
@@ -171,6 +177,7 @@ class Hub:
             try:
                 await unit.close()
                 await asyncio.sleep(pause)
+                begun = self._kit.clock()
                 await unit.open()
             except (KafkaError, OSError, TimeoutError) as reason:
                 log.warning("unit-not-open", unit=unit.name, reason=repr(reason))
@@ -180,6 +187,7 @@ class Hub:
                 return
             else:
                 opened = True
+                self._kit.figures.restored(self._kit.clock() - begun)
         self._open.add(unit.name)
         self._tell()
         for place in unit.inputs:
@@ -198,6 +206,7 @@ class Hub:
                 wanted = min(known) if len(known) == len(starts) else first
                 if wanted < first:
                     log.error("records-lost", place=str(place), wanted=wanted, first=first)
+                    self._kit.figures.missing(place.topic, first - wanted)
                 await consumer.seek_wait({place: max(wanted, first)})
             except (KafkaError, OSError, TimeoutError, IllegalStateError) as reason:
                 log.warning("seek-failed", place=str(place), reason=repr(reason))
@@ -251,6 +260,22 @@ class Hub:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _tell_lag(self, now: float) -> None:
+        """How much of what the broker holds was not handed over yet, now and then."""
+        consumer, figures = self._consumer, self._kit.figures
+        for place in self._lagging - self._readable:
+            figures.unread(place.topic, place.partition)
+            self._lagging.discard(place)
+        if consumer is None or now - self._told_lag < LAG_S:
+            return
+        self._told_lag = now
+        for place in tuple(self._readable):
+            with contextlib.suppress(KafkaError, IllegalStateError):  # taken away meanwhile
+                end, position = consumer.end(place), await consumer.position(place)
+                if end is not None and position is not None:
+                    figures.lag(place.topic, place.partition, max(0, end - position))
+                    self._lagging.add(place)
 
     def _tell(self) -> None:
         self._kit.watcher.holding(len(self._units), len(self._open))

@@ -7,6 +7,7 @@ from typing import Protocol
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from engine.edge.streaming.figures import NO_FIGURES, Figures
 from engine.edge.streaming.link import Link
 from engine.edge.streaming.topics import Layout
 from engine.ports import Core, Outcome
@@ -55,6 +56,7 @@ class Kit:
     watcher: Watcher
     clock: Callable[[], float]
     lang: str = "en"
+    figures: Figures = NO_FIGURES
 
 
 class Unit(Protocol):

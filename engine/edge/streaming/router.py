@@ -141,7 +141,9 @@ class Router:
             *rejected_parcels(layout, layout.names.dead_letter, self._rejected),
             Parcel(self._saved, self._source.partition, [self._position()]),
         ]
+        begun = self._kit.clock()
         await self._ledger.commit(parcels)
+        self._kit.figures.committed(self._kit.clock() - begun)
         self._told = self._watermark
         self._forget()
 

@@ -12,6 +12,7 @@ import structlog
 from mode import Service
 
 from engine.edge.collector import calm_collector
+from engine.edge.streaming.figures import NO_FIGURES, Figures
 from engine.edge.streaming.hub import Hub
 from engine.edge.streaming.kit import CoreMaker, Kit, Silent, Watcher
 from engine.edge.streaming.link import Link, wait_for_broker
@@ -43,6 +44,7 @@ def run_worker(
     beside: Callable[[], Coroutine[None, None, None]] | None = None,
     lang: str = "en",
     make_core: CoreMaker = new_core,
+    figures: Figures = NO_FIGURES,
 ) -> None:
     """Evaluate the program's rules on Kafka; returns after SIGTERM or SIGINT.
 
@@ -58,6 +60,7 @@ def run_worker(
             is cancelled when the worker stops, and the worker stops when it fails.
         lang: Language of the sentences in errors.
         make_core: Makes the core of a partition; for tests.
+        figures: Who hears of lag, transactions and the group.
 
     Raises:
         EnvironmentUnusable: no broker lets us in, or topics do not fit the program.
@@ -75,7 +78,8 @@ def run_worker(
     try:
         layout = loop.run_until_complete(end.unless(_prepare(link, program, lang)))
         if layout is not None:
-            kit = Kit(link, program, layout, make_core, watcher or Silent(), time.monotonic, lang)
+            told = watcher or Silent()
+            kit = Kit(link, program, layout, make_core, told, time.monotonic, lang, figures)
             app = StreamApp(link, Hub(kit, end.now), layout.subscribed)
             with calm_collector():
                 _execute(app, neighbour, end)
