@@ -8,9 +8,12 @@ import near_oracle as oracle
 import orjson
 from small_world import MIN, T0, compiled
 
+from engine.chain import Chain
 from engine.geo.distance import M_PER_DEGREE
 from engine.geo.places import Places, step_for
 from engine.model.change import Change
+from engine.pipeline import Engine
+from engine.ports import Record, SourceId
 from engine.ruleset.compile import Program
 from engine.ruletest.bench import Bench
 from engine.ruletest.variants import Script
@@ -141,6 +144,42 @@ def play(
     assert not played.troubles, played.troubles
     assert not played.rejected, played.rejected
     return sorted(played.changes, key=lambda one: (one.at_ms, one.key, one.since_ms, one.ordinal))
+
+
+class Run:
+    """One engine that takes records and keeps what would be saved."""
+
+    def __init__(self, made: Program) -> None:
+        self.spaces = Engine(made).spaces
+        self.chain = Chain(made.spaces)
+        self.kept: dict[tuple[str, str, str], bytes] = {}
+        self.spaces["car"].announce(SourceId("gps"))
+        self.chain.announce(self.spaces)
+
+    def take(self, letters: Sequence[Letter]) -> None:
+        """Let records in."""
+        records = [Record(place, one.value) for place, one in enumerate(letters)]
+        self.spaces["car"].ingest("gps", SourceId("gps"), records)
+        self._advance(None)
+
+    def finish(self, until_ms: int) -> None:
+        """End of input."""
+        self._advance(until_ms)
+
+    def _advance(self, until_ms: int | None) -> None:
+        for name, space in self.spaces.items():
+            outcome = space.advance(until_ms)
+            self.chain.hand_on(name, outcome, self.spaces)
+            for row in outcome.writes:
+                self.kept[name, row.rule, row.key] = row.value or b""
+
+    def rows(self) -> dict[tuple[str, str, str], bytes]:
+        """The rows that are not forgotten."""
+        return {place: value for place, value in self.kept.items() if value}
+
+    def sizes(self) -> dict[str, int]:
+        """How many keys each part remembers."""
+        return {rule: n for space in self.spaces.values() for rule, n in space.sizes().items()}
 
 
 def told(changes: Iterable[Change]) -> list[oracle.Told]:
