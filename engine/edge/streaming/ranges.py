@@ -12,6 +12,7 @@ from engine.errors import EnvironmentUnusable
 from engine.text import say
 
 STALLED_S = 60.0
+_GRACE_S, _LOOK_S = 3.0, 0.5
 _EMPTY = frozenset({"Empty", "Dead", ""})
 
 
@@ -78,13 +79,17 @@ async def members(link: Link) -> int:
 
 
 async def nobody_works(link: Link, lang: str) -> None:
-    """See that no worker is in the group.
+    """See that no worker is in the group; one that has just ended is a member for a session.
 
     Raises:
         EnvironmentUnusable: one is.
 
     """
-    if count := await members(link):
+    loop = asyncio.get_running_loop()
+    until = loop.time() + link.session_s + _GRACE_S
+    while (count := await members(link)) and loop.time() < until:
+        await asyncio.sleep(_LOOK_S)
+    if count:
         raise EnvironmentUnusable(say("state-workers", lang, group=link.app, count=count))
 
 
