@@ -87,7 +87,7 @@ async def nobody_works(link: Link, lang: str) -> None:
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + link.session_s + _GRACE_S
-    while (count := await members(link)) and loop.time() < until:
+    while (count := await members(link)) and loop.time() < until:  # noqa: ASYNC110 - Kafka tells of no end
         await asyncio.sleep(_LOOK_S)
     if count:
         raise EnvironmentUnusable(say("state-workers", lang, group=link.app, count=count))
