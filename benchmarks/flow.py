@@ -81,7 +81,7 @@ class Lookout:
             for topic in self._stage.layout.spaces[name].inputs
         ]
         ends = await self._reader.end_offsets([place for _, place in inputs])
-        ends |= self._ended  # behind the last record of a routed topic lie marks of transactions
+        ends |= self._ended  # behind its last record a routed topic has marks
         return {(state, place): ends[place] for state, place in inputs}
 
     def _position(self, state: TopicPartition, place: TopicPartition) -> tuple[int, int]:
@@ -92,7 +92,8 @@ class Lookout:
         while polled := await self._reader.getmany(timeout_ms=20):
             for place, records in polled.items():
                 if place in self._ended:
-                    self._ended[place] = records[-1].offset + 1
+                    told = [record.offset + 1 for record in records if record.value]  # no mark
+                    self._ended[place] = max(told, default=self._ended[place])
                     continue
                 for record in records:
                     if record.key == META and record.value:

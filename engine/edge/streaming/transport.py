@@ -82,6 +82,8 @@ class BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.polling = asyncio.Lock()
+        self._leaving = self._pending()
+        self._late: asyncio.Future[Any] | None = None
         self.app.reader.attach(self)
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
@@ -106,18 +108,71 @@ class BatchConsumer(driver.Consumer):
             return
         async with self.polling:
             places = self._active_partitions & reader.readable()
-            records = await self._getmany(places, POLL_S) if places else {}
+            records = await self.fetch(places) if places else {}
             if self.flow_active:
-                await reader.take(records or {})
+                await reader.take(records)
         await asyncio.sleep(0 if places else REST_S)
+
+    async def fetch(self, places: set[TP]) -> Mapping[TP, Sequence[ConsumerRecord]]:
+        """What one poll brings; nothing when partitions are given back meanwhile.
+
+        aiokafka holds a poll back until a rebalance is over, and the rebalance waits until we poll
+        no more. So such a poll is left behind. What it brings in the end is read again, because
+        every position is set anew after a rebalance, and not before that poll is over.
+        """
+        if not await self._settled():
+            return {}
+        poll: asyncio.Future[Any] = asyncio.ensure_future(self._getmany(places, POLL_S))
+        try:
+            await asyncio.wait({poll, self._leaving}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            poll.cancel()
+            raise
+        if not poll.done():
+            self._late = poll
+            return {}
+        found: Mapping[TP, Sequence[ConsumerRecord]] = poll.result() or {}
+        return found
+
+    async def _settled(self) -> bool:
+        """Wait until a poll that was left behind is over; False if it is left behind once more."""
+        if self._late is not None:
+            await asyncio.wait({self._late, self._leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._late.done():
+                return False
+            await asyncio.gather(self._late, return_exceptions=True)
+            self._late = None
+        return True
+
+    def _pending(self) -> "asyncio.Future[Any]":
+        """Done as soon as partitions must be given back."""
+        return asyncio.get_event_loop_policy().get_event_loop().create_future()
+
+    def stay(self) -> None:
+        """The partitions that we have now are ours until further notice."""
+        self._leaving = self._pending()
+
+    def leave(self) -> None:
+        """Partitions must be given back: a poll that is held up is left behind."""
+        if not self._leaving.done():
+            self._leaving.set_result(None)
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Set positions, once no poll can still bring records from before."""
+        if not await self._settled():
+            message = "partitions are given back"
+            raise aiokafka.errors.IllegalStateError(message)
+        await super().seek_wait(partitions)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Tell the reader what it has now."""
         await super().on_partitions_assigned(assigned, generation_id)
+        self.stay()
         await self.app.reader.assigned({TP(*place) for place in assigned}, generation_id)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Tell the reader first, so that nothing is worked on while others take over."""
+        self.leave()
         await self.app.reader.revoked({TP(*place) for place in revoked})
         await super().on_partitions_revoked(revoked)
 
@@ -142,6 +197,7 @@ class BatchConsumer(driver.Consumer):
 
     async def on_stop(self) -> None:
         """Let go of the partitions before leaving the group."""
+        self.leave()
         await self.app.reader.close()
         await super().on_stop()
 
