@@ -182,16 +182,19 @@ def main(modules: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    waiting = b""
+    waiting, alive = b"", set[int]()
     while True:
         ready, _, _ = select.select([0, woken], [], [])
         if woken in ready:
             with suppress(BlockingIOError):
                 os.read(woken, 4096)
-            _bury()
+            _bury(alive)
         if 0 in ready:
             got = os.read(0, 65536)
-            if not got:
+            if not got:  # the proof is over, or was ended
+                for pid in alive:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 return
             *lines, waiting = (waiting + got).split(b"\n")
             for line in lines:
@@ -200,20 +203,23 @@ def main(modules: Sequence[str]) -> None:
                     os.close(woken)
                     os.close(wake)
                     sys.exit(_live(json.loads(line)))
+                alive.add(child)
                 _tell(child, None)
 
 
-def _bury() -> None:
+def _bury(alive: set[int]) -> None:
     with suppress(ChildProcessError):
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
+            alive.discard(pid)
             _tell(pid, os.waitstatus_to_exitcode(status))
 
 
 def _tell(pid: int, code: int | None) -> None:
-    os.write(1, (json.dumps([pid, code]) + "\n").encode())
+    with suppress(BrokenPipeError):
+        os.write(1, (json.dumps([pid, code]) + "\n").encode())
 
 
 def _live(asked: Mapping[str, Any]) -> int:

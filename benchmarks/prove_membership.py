@@ -85,7 +85,9 @@ class Scene:
     async def _read_again(self, what: str, name: str, age_s: float, begun: float) -> None:
         await self.feed.send(FRESH)
         await self.lookout.reached(90.0)
-        self.tally.rows.append((what, name, age_s, time.monotonic() - begun))
+        took_s = time.monotonic() - begun
+        self.tally.rows.append((what, name, age_s, took_s))
+        print(f"{what} {name}: read again after {took_s:.1f} s", flush=True)
 
 
 def main() -> int:

@@ -167,6 +167,7 @@ async def _pauses(
             after, paused_s = (await lookout.look())[2], time.monotonic() - begun
             life.signal(signal.SIGCONT)
             tally.rows.append([name, where, f"{paused_s:.1f}", f"{taken_s:.1f}", after - before])
+            print(f"{name} paused {paused_s:.1f} s, taken over {taken_s:.1f} s", flush=True)
             await ahead
             await _again(stage, name, life, tally)
         tally.kept = await _kept(stage)
