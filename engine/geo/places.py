@@ -59,20 +59,28 @@ class Places:
         edge = self._reach / self._height
         if edge < up < 1.0 - edge and near < right < 1.0 - near:
             return (home,)
-        return (home, *(cell for cell in self._reached(lon, lat) if cell != home))
+        return (home, *(cell for cell in self._reached(lon, lat, lon, lat) if cell != home))
 
-    def _reached(self, lon: float, lat: float) -> list[Cell]:
-        """Every cell with a point within reach, band by band."""
+    def beside(self, cell: Cell) -> tuple[Cell, ...]:
+        """Every cell with a point within reach of a point of this one, itself included."""
+        row, column = cell
+        _, scale, _ = self._bands.get(row) or self._band(row)
+        west, south = column / scale - 180.0, row * self._height - 90.0
+        return tuple(self._reached(west, south, west + 1.0 / scale, south + self._height))
+
+    def _reached(self, west: float, south: float, east: float, north: float) -> list[Cell]:
+        """Every cell with a point within reach of a box, band by band."""
         reach = self._reach
-        first = max(0, floor((lat - reach + 90.0) / self._height))
-        last = floor((min(90.0, lat + reach) + 90.0) / self._height)
-        aside = reach / max(cos(radians(min(90.0, abs(lat) + reach))), _POLE_COS)
+        first = max(0, floor((south - reach + 90.0) / self._height))
+        last = floor((min(90.0, north + reach) + 90.0) / self._height)
+        outer = min(90.0, max(abs(south), abs(north)) + reach)
+        aside = reach / max(cos(radians(outer)), _POLE_COS)
         cells: list[Cell] = []
         for row in range(first, last + 1):
             count, scale, _ = self._bands.get(row) or self._band(row)
-            west = floor((lon - aside + 180.0) * scale)
-            east = floor((lon + aside + 180.0) * scale)
-            columns = range(count) if east - west + 1 >= count else range(west, east + 1)
+            left = floor((west - aside + 180.0) * scale)
+            right = floor((east + aside + 180.0) * scale)
+            columns = range(count) if right - left + 1 >= count else range(left, right + 1)
             cells += [(row, column % count) for column in columns]
         return cells
 
