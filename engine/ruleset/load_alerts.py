@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from engine.feeds.alerts import ALERTS, alerts_feed
 from engine.feeds.spec import FeedSpec
+from engine.operators.specs.base import Path
 from engine.ruleset.known import Known
 from engine.ruleset.notes import Notes
 from engine.ruleset.schema import RuleModel
@@ -26,10 +27,13 @@ def feed_of_alerts(models: Sequence[RuleModel]) -> FeedSpec | None:
 def reads_of(models: Sequence[RuleModel]) -> Mapping[str, Sequence[str]]:
     """For each rule, the rules whose alerts it reads: those it names, else all that read none."""
     plain = [one.rule for one in models if not reads_alerts(one) and one.status == "stable"]
-    return {
-        one.rule: (tuple(one.of) if one.of else tuple(plain)) if reads_alerts(one) else ()
-        for one in models
-    }
+    return {one.rule: (of(one) or tuple(plain)) if reads_alerts(one) else () for one in models}
+
+
+def of(model: RuleModel) -> tuple[str, ...]:
+    """The rules whose alerts a rule names, under `of` or in its operator."""
+    named = [*(model.of or ()), *model.when.chosen()[1].rules().values()]
+    return tuple(dict.fromkeys(named))
 
 
 def check_of(model: RuleModel, notes: Notes, known: Known) -> None:
@@ -40,15 +44,18 @@ def check_of(model: RuleModel, notes: Notes, known: Known) -> None:
         return
     others = [name for name in known.reads if name != model.rule]
     before = len(notes.problems)
-    for index, name in enumerate(model.of or ()):
+    operator, declared = model.when.chosen()
+    named: dict[Path, str] = {("of", index): name for index, name in enumerate(model.of or ())}
+    named |= {("when", operator, *path): name for path, name in declared.rules().items()}
+    for path, name in named.items():
         if name == model.rule:
-            notes.add(("of", index), "R562", circle=f"{name} -> {name}")
+            notes.add(path, "R562", circle=f"{name} -> {name}")
         else:
-            notes.known(name, others, "R561", ("of", index))
+            notes.known(name, others, "R561", path)
     if len(notes.problems) > before:
         return
     if not known.reads.get(model.rule):
-        notes.add(("from",), "R563")
+        notes.add(next(iter(named), ("from",)), "R563")
     known_reads = {
         name: [one for one in read if one in known.reads] for name, read in known.reads.items()
     }
@@ -57,4 +64,5 @@ def check_of(model: RuleModel, notes: Notes, known: Known) -> None:
     except ValueError as error:
         circle = error.args[0]
         if model.rule in circle:
-            notes.add(("of",) if model.of else ("from",), "R562", circle=" -> ".join(circle))
+            at = next(iter(named), ("from",))
+            notes.add(at, "R562", circle=" -> ".join(circle))

@@ -12,7 +12,7 @@ from engine.ruleset.canonical import rule_hash
 from engine.ruleset.expr import Typed
 from engine.ruleset.expr.types import Scope, Type
 from engine.ruleset.known import Known, alert_scope, common_scope
-from engine.ruleset.load_alerts import check_of
+from engine.ruleset.load_alerts import check_of, of
 from engine.ruleset.lookups import build_lookups, lookup_types
 from engine.ruleset.notes import Notes
 from engine.ruleset.phrases import Phrases
@@ -113,7 +113,7 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
         by=by,
         space=space_name(by),
         when=when,
-        of=tuple(model.of or ()),
+        of=of(model),
         where=where,
         lookups=lookups,
         excepts=tuple(item for item in excepts if item is not None),

@@ -130,6 +130,18 @@ def read_rules(rule: RuleSpec, rules: Iterable[RuleSpec]) -> tuple[str, ...]:
     )
 
 
+def with_lower(names: Iterable[str], rules: Mapping[str, RuleSpec]) -> tuple[str, ...]:
+    """These rules and all those below them whose alerts they read, each once."""
+    found: dict[str, None] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found[name] = None
+            waiting += read_rules(rules[name], rules.values())
+    return tuple(found)
+
+
 def floors_of(reads: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """How many floors of rules lie below each: 0 for one that reads no alerts.
 

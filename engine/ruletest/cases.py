@@ -7,6 +7,7 @@ from typing import Any
 from engine.errors import Location, Problem
 from engine.ruleset.document import Document, Path
 from engine.ruleset.spec import Project, Severity
+from engine.ruleset.stages import with_lower
 from engine.ruletest.expect import Expectation, Word
 from engine.ruletest.moments import MINUTE_MS, Moments, Unreadable
 from engine.ruletest.reader import Reader, nearest
@@ -129,8 +130,9 @@ class _CaseReader:
             near = nearest(named, self.project.feeds)
             self.reader.blame(self.reader.at(path), "T107", near, name=named)
             return ()
-        specs = [self.project.rules[rule] for rule in rules]
-        return tuple(dict.fromkeys(feed for spec in specs for feed in spec.feeds))
+        specs = [self.project.rules[rule] for rule in with_lower(rules, self.project.rules)]
+        feeds = dict.fromkeys(feed for spec in specs for feed in spec.feeds)
+        return tuple(feed for feed in feeds if feed in self.project.feeds)
 
     def _moments(self, rules: Sequence[str]) -> Moments | None:
         feeds = [self.project.feeds[name] for name in self._feeds(rules)]

@@ -11,6 +11,7 @@ from engine.model.change import Change
 from engine.ports import Rejected, Trouble
 from engine.ruleset.compile import compile_project
 from engine.ruleset.spec import Project, TableSpec
+from engine.ruleset.stages import with_lower
 from engine.ruletest.bench import Bench
 from engine.ruletest.cases import Case
 from engine.ruletest.expect import Mismatch, Verdict, compare
@@ -58,7 +59,8 @@ def run_case(case: Case, project: Project, tellings: Sequence[Telling] = tuple(T
     lateness = {name: spec.lateness_ms for name, spec in project.feeds.items()}
     bench = Bench(program, case.until_ms)
     plain = bench.play(script(Telling.AS_WRITTEN, lines, lateness))
-    verdict = compare(case.expected, plain.changes, case.at, case.moments)
+    own = [change for change in plain.changes if change.rule in case.rules]
+    verdict = compare(case.expected, own, case.at, case.moments)
     refused = [_refused(rejected, case.at) for rejected in _distinct(plain.rejected)]
     broken = [_broken(trouble, case.at) for trouble in plain.troubles]
     verdict = replace(verdict, failures=(*refused, *broken, *verdict.failures))
@@ -72,7 +74,10 @@ def run_case(case: Case, project: Project, tellings: Sequence[Telling] = tuple(T
 
 
 def _for_case(case: Case, project: Project) -> tuple[Project, list[Mismatch]]:
-    """The project with only the case's rules and with its rows; and the rows that do not fit."""
+    """The project with the case's rules only, those whose alerts they read, and its rows.
+
+    Also the rows that do not fit.
+    """
     tables = dict(project.tables)
     wrong: list[Mismatch] = []
     for name, rows in case.tables.items():
@@ -84,7 +89,7 @@ def _for_case(case: Case, project: Project) -> tuple[Project, list[Mismatch]]:
             for problem in problems
             if problem.level is Level.ERROR
         ]
-    rules = {name: project.rules[name] for name in case.rules}
+    rules = {name: project.rules[name] for name in with_lower(case.rules, project.rules)}
     return replace(project, rules=rules, tables=tables), wrong
 
 

@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 CASES = sorted(folder for folder in (HERE / "golden").iterdir() if folder.is_dir())
 MOST_SHARE = 0.05
 SLOWEST_S = 1.0
+SHIPPED = {"hazmat", "wages", "grids", "rentals"}
 MANY = 80
 UNREACHABLE = {
     "R140": "links and missing folders are met while files are read, see test_files.py",
@@ -80,7 +81,7 @@ def test_a_project_is_loaded_only_without_errors(case: Path) -> None:
     assert (loaded.project is None) == bool(loaded.errors)
 
 
-@pytest.mark.parametrize("base", ["hazmat", "wages", "river"])
+@pytest.mark.parametrize("base", [*sorted(SHIPPED), "river"])
 def test_the_packs_that_cases_start_from_are_right(base: str) -> None:
     files = files_under(HERE / "bases" / base, HERE / "bases")
     loaded = load_project([DeclaredFile(path, raw) for path, raw in files.items()])
@@ -90,7 +91,7 @@ def test_the_packs_that_cases_start_from_are_right(base: str) -> None:
 
 def test_the_corpus_is_broad_and_mostly_made_of_real_packs() -> None:
     bases = [json.loads(path.read_text()) for path in (HERE / "golden").glob("*/case.json")]
-    shipped = [about for about in bases if about.get("base") in {"hazmat", "wages"}]
+    shipped = [about for about in bases if about.get("base") in SHIPPED]
     assert len(CASES) >= MANY
     assert len(shipped) * 2 >= len(CASES)
 

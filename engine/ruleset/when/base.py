@@ -59,6 +59,10 @@ class OperatorModel(Strict):
         """The feeds it names itself, each with its path below the operator, the main one first."""
         return ()
 
+    def rules(self) -> Mapping[Path, str]:
+        """The rules whose alerts it reads, each with its path below the operator."""
+        return {}
+
     def doubts(self) -> Iterable[Doubt]:
         """What is allowed but probably not meant, or costs much: warnings."""
         return ()

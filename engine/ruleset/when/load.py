@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.operators.specs.base import OperatorSpec
-from engine.ruleset.when import change, deadline, dwell, match, near, silence, window
+from engine.ruleset.when import change, correlate, deadline, dwell, match, near, silence, window
 from engine.ruleset.when.base import Loading
 
 Load = Callable[[Any, Loading], OperatorSpec | None]
@@ -12,6 +12,7 @@ Load = Callable[[Any, Loading], OperatorSpec | None]
 LOADERS: Mapping[str, Load] = {
     "match": match.load,
     "dwell": dwell.load,
+    "correlate": correlate.load,
     "deadline": deadline.load,
     "near": near.load,
     "change": change.load,

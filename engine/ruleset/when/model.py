@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, model_validator
 from engine.ruleset.shape import Strict, refuse
 from engine.ruleset.when.base import OperatorModel, exactly_one
 from engine.ruleset.when.change import ChangeModel
+from engine.ruleset.when.correlate import CorrelateModel
 from engine.ruleset.when.deadline import DeadlineModel
 from engine.ruleset.when.dwell import DwellModel
 from engine.ruleset.when.match import MatchModel, bare_condition
@@ -18,7 +19,6 @@ LATER_OPERATORS = (
     "cross",
     "corridor",
     "sequence",
-    "correlate",
     "cluster",
 )
 
@@ -29,6 +29,7 @@ class WhenModel(Strict):
     match: Annotated[MatchModel | None, BeforeValidator(bare_condition)] = None
     dwell: DwellModel | None = None
     deadline: DeadlineModel | None = None
+    correlate: CorrelateModel | None = None
     near: NearModel | None = None
     change: ChangeModel | None = None
     window: WindowModel | None = None
