@@ -111,10 +111,15 @@ def tell(report: Report, facts: Mapping[str, float], samples: Sequence[Sample]) 
          f"{facts['keys_before']:,.0f}, {facts['bytes_before']:,.0f}"],
         ["saved state afterwards", f"{facts['keys_after']:,.0f}, {facts['bytes_after']:,.0f}"],
     ])  # fmt: skip
-    report.claim(
-        f"memory grows by less than {GOAL_MB:.0f} MB an hour after warm-up",
-        grown < GOAL_MB, f"{grown:+.2f} MB an hour",
-    )  # fmt: skip
+    if lasted >= 2 * WARM_S:
+        report.claim(
+            f"memory grows by less than {GOAL_MB:.0f} MB an hour after warm-up",
+            grown < GOAL_MB, f"{grown:+.2f} MB an hour",
+        )  # fmt: skip
+    else:
+        more = later[-1].rss_mb - later[0].rss_mb
+        text = "memory grows by less than 10 MB after warm-up (too short a run for a slope)"
+        report.claim(text, more < 10, f"{more:+.1f} MB")
     report.claim(
         "file descriptors and threads do not grow after warm-up",
         later[-1].files <= later[0].files + 2 and later[-1].threads <= later[0].threads + 1,
@@ -123,8 +128,9 @@ def tell(report: Report, facts: Mapping[str, float], samples: Sequence[Sample]) 
     report.claim("lag stays below 5 s", max(behind) < 5.0, f"{max(behind):.2f} s at worst")
     read = samples[-1].handled - samples[0].handled
     wanted = facts["rate"] * (samples[-1].at_s - samples[0].at_s)
+    slack = 0.01 * wanted + 2 * facts["rate"]  # the figures are told once a batch
     report.claim(
-        "what was sent was worked on at the same pace", abs(read - wanted) < 0.01 * wanted,
+        "what was sent was worked on at the same pace", abs(read - wanted) < slack,
         f"{read:,} of {wanted:,.0f} between the first look and the last",
     )  # fmt: skip
     report.claim("the worker ended well when it was told to", facts["exit"] == 0, facts["exit"])
