@@ -23,9 +23,10 @@ class KafkaMetrics:
         self._missing = self._counter(
             "missing_records", "Records deleted by retention before they were read", "topic"
         )
-        name, told = "forewarn_kafka_commit_seconds", "Time of a transaction"
-        metrics.labels[name] = ()
-        self._commits = Histogram(name, told, buckets=_COMMIT_SECONDS, registry=metrics.registry)
+        self._read = self._counter("records", "Records handed to the rules", "topic")
+        self._rows = self._counter("restored_rows", "Rows of saved state taken up")
+        self._commits = self._histogram("commit_seconds", "Time of a transaction")
+        self._batches = self._histogram("batch_seconds", "Time from a poll until it is saved")
         self._child = cache(lambda metric, *labels: metric.labels(*labels))
 
     def holding(self, units: int, ready: int) -> None:
@@ -66,9 +67,26 @@ class KafkaMetrics:
         """A transaction was made."""
         self._commits.observe(seconds)
 
+    def read(self, topic: str, records: int) -> None:
+        """Records of a topic were handed to the rules or to a router."""
+        self._child(self._read, topic).inc(records)
+
+    def worked(self, seconds: float) -> None:
+        """What one poll brought was worked on and saved."""
+        self._batches.observe(seconds)
+
+    def took_up(self, rows: int) -> None:
+        """Rows of saved state were taken up."""
+        self._rows.inc(rows)
+
     def _gauge(self, name: str, help_: str, *labels: str) -> Gauge:
         self._metrics.labels[f"forewarn_kafka_{name}"] = labels
         return Gauge(f"forewarn_kafka_{name}", help_, labels, registry=self._metrics.registry)
+
+    def _histogram(self, name: str, help_: str) -> Histogram:
+        full = f"forewarn_kafka_{name}"
+        self._metrics.labels[full] = ()
+        return Histogram(full, help_, buckets=_COMMIT_SECONDS, registry=self._metrics.registry)
 
     def _counter(self, name: str, help_: str, *labels: str) -> Counter:
         self._metrics.labels[f"forewarn_kafka_{name}"] = labels

@@ -5,17 +5,24 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import stream_world as world
 import structlog
+from faust.types import TP
 from secure_stage import project
 from stream_stage import Stage
+from stream_worker import link, program
 
 from engine.edge.cli import main
 from engine.edge.streaming import link as linking
+from engine.edge.streaming.hub import Hub
+from engine.edge.streaming.kit import Kit, Silent
 from engine.edge.streaming.link import Link, wait_for_broker
+from engine.edge.streaming.topics import plan_topics
+from engine.edge.streaming.worker import new_core
 from engine.errors import EnvironmentUnusable
 from engine.kafka.reach import Answer, Refusal
 
@@ -112,14 +119,32 @@ async def test_a_worker_that_lives_but_reads_nothing_ends_with_code_4(stage: Sta
     assert f"K130: this worker lives but reads nothing more from {stage.tag}.gps/" in told.decode()
 
 
-@pytest.mark.kafka
-async def test_two_processes_under_one_name_do_not_fight_for_ever(stage: Stage) -> None:
-    stage.start("w0")
-    await asyncio.sleep(5.0)
-    stage.start("again", instance="w0")
-    async with asyncio.timeout(40):
-        while all(worker.poll() is None for worker in stage.workers.values()):  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
+def hub(told: list[BaseException], *, instance: str = "w0") -> Hub:
+    """A hub without a broker."""
+    near, rules = replace(link("nowhere:1", "t"), instance=instance), program("t")
+    layout = plan_topics(near, rules, {}, "en").layout
+    return Hub(Kit(near, rules, layout, new_core, Silent(), lambda: 0.0), told.append)
+
+
+async def test_a_name_that_another_process_keeps_taking_ends_the_worker() -> None:
+    told = list[BaseException]()
+    worker = hub(told)
+    for generation in (1, 2, 2, 2, 2, 2):
+        await worker.assigned(set(), generation)
+    assert not told
+    await worker.assigned(set(), 2)
+    assert str(told[0]).startswith("K133: another process uses the name 'w0' too")
+    nameless = hub(told := [], instance="")
+    for _ in range(9):
+        await nameless.assigned(set(), 2)
+    assert not told, "without a lasting name nobody can take it"
+
+
+async def test_partitions_that_were_added_meanwhile_are_not_left_unread() -> None:
+    told = list[BaseException]()
+    worker = hub(told)
+    await worker.assigned({TP("t.gps", 3)}, 1)
+    assert str(told[0]).startswith("K128: t.gps got more partitions")
 
 
 def test_the_codes_of_the_page_are_those_that_are_told() -> None:

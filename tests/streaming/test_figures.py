@@ -92,6 +92,9 @@ async def test_a_worker_tells_of_lag_transactions_restores_and_of_being_ready(
         assert len(lags) >= len(stage.layout.subscribed)
         assert total(figures, "forewarn_kafka_lag_records") == 0
         assert figures["forewarn_kafka_commit_seconds_count"] > 0
+        assert total(figures, "forewarn_kafka_records_total") >= len(records)
+        assert figures["forewarn_kafka_batch_seconds_sum"] > 0
+        assert figures["forewarn_kafka_restored_rows_total"] == 0
         assert total(figures, "forewarn_kafka_units_lost_total") == 0
         spaces = [name for name in figures if name.startswith("forewarn_watermark_seconds{")]
         assert len(spaces) == sum(one.partitions for one in stage.layout.spaces.values())

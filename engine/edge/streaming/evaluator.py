@@ -13,7 +13,7 @@ from faust.types import TP
 
 from engine.edge import crashpoint
 from engine.edge.streaming.adoption import adopt_rows, refuse_unfinished
-from engine.edge.streaming.changelog import META, read_back, row_of
+from engine.edge.streaming.changelog import META, SavedRows, read_back
 from engine.edge.streaming.kit import Ends, Kit, unread
 from engine.edge.streaming.ledger import Ledger, Line, Parcel
 from engine.edge.streaming.parcels import outcome_parcels, sent_parcels
@@ -52,14 +52,16 @@ class Evaluator:
     async def open(self) -> None:
         """Fence earlier owners, read the state back, and know from where to read on."""
         await self._ledger.open()
-        kept = await read_back(
-            self._kit.link, self._kit.layout.names.state(self._space.name), self._partition
-        )
-        meta = kept.pop(META, None)
-        core = self._kit.make_core(self._program, self._partition, self._space.partitions)
-        refuse_unfinished(kept, self._kit.layout.names.state(self._space.name), self._kit.lang)
-        rows = [row_of(key, value) for key, value in kept.items()]
-        positions, adopted = adopt_rows(self._kit, core, self._space.name, meta, rows)
+        topic = self._kit.layout.names.state(self._space.name)
+        async with self._kit.restores:
+            kept = await read_back(self._kit.link, topic, self._partition)
+            meta = kept.pop(META, None)
+            core = self._kit.make_core(self._program, self._partition, self._space.partitions)
+            refuse_unfinished(kept, topic, self._kit.lang)
+            rows = SavedRows(kept)
+            positions, adopted = adopt_rows(self._kit, core, self._space.name, meta, rows)
+            self._kit.figures.took_up(len(rows))
+            del kept, rows
         crashpoint.passing("recovery-end")
         crashpoint.watch_timers(core)
         for source in self._sources:

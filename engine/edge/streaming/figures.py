@@ -30,6 +30,15 @@ class Figures(Protocol):
     def committed(self, seconds: float) -> None:
         """A transaction was made."""
 
+    def read(self, topic: str, records: int) -> None:
+        """Records of a topic were handed to the rules or to a router."""
+
+    def worked(self, seconds: float) -> None:
+        """What one poll brought was worked on and saved."""
+
+    def took_up(self, rows: int) -> None:
+        """Rows of saved state were taken up."""
+
 
 class NoFigures:
     """Tells nobody."""
@@ -56,6 +65,15 @@ class NoFigures:
         """Nothing."""
 
     def committed(self, seconds: float) -> None:
+        """Nothing."""
+
+    def read(self, topic: str, records: int) -> None:
+        """Nothing."""
+
+    def worked(self, seconds: float) -> None:
+        """Nothing."""
+
+    def took_up(self, rows: int) -> None:
         """Nothing."""
 
 

@@ -20,6 +20,8 @@ from engine.edge.streaming.pace import ahead, spread
 from engine.edge.streaming.router import Router
 from engine.edge.streaming.transport import BatchConsumer
 from engine.edge.streaming.watchdog import Watchdog
+from engine.errors import EnvironmentUnusable
+from engine.kafka.access import coded
 
 log = structlog.get_logger("streaming")
 
@@ -27,6 +29,8 @@ BEAT_S = 0.5
 LAG_S = 2.0
 RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
+USURPED, USURPED_S = 5, 10.0
+"""Dealt the same generation so often again, each time so soon, somebody else uses our name."""
 
 
 class Hub:
@@ -45,7 +49,8 @@ class Hub:
         self._lagging: set[TP] = set()
         self._told_lag = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._generation = -1
+        self._generation, self._again, self._dealt = -1, 0, 0.0
+        self._since: dict[str, float] = {}
         self._working = False
         self._closed = False
         self._guard: asyncio.Task[None] | None = None
@@ -58,7 +63,7 @@ class Hub:
     def _watch(self) -> None:
         if self._guard is None and self._consumer is not None:
             watchdog = Watchdog(self._kit.link, self._kit.lang)
-            work = watchdog.run(self._consumer, self.readable, self._stop)
+            work = watchdog.run(self._consumer, self.readable, self._stop, self.failing)
             self._guard = asyncio.get_running_loop().create_task(work)
 
     @property
@@ -70,9 +75,15 @@ class Hub:
         """Partitions whose readers are all open, whose position is right, and whose turn it is."""
         return self._readable - self._held
 
+    def failing(self) -> dict[str, float]:
+        """What has not worked for how many seconds: units that do not open, and the group."""
+        now = self._kit.clock()
+        return {name: now - since for name, since in self._since.items()}
+
     async def revoked(self, places: set[TP]) -> None:
         """Stop handing over; wait for the batch in work. Units are kept until we know our next."""
         del places  # the group gives everything back and gets everything anew
+        self._since.setdefault(self._kit.link.app, self._kit.clock())
         self._working, self._readable = False, set()
         await self._end_tasks()
         async with self._quiet_time():
@@ -89,7 +100,12 @@ class Hub:
             return
         wanted = units_for(self._kit, places)
         follows = generation == self._generation + 1
+        refusal = self._refusal(places, generation)
+        if refusal:
+            self._stop(EnvironmentUnusable(refusal))
+            return
         self._generation = generation
+        self._since = {name: since for name, since in self._since.items() if name in wanted}
         crashpoint.passing("partitions-assigned")
         async with self._quiet_time():
             before, kept = self._units, {name for name in self._open if name in wanted and follows}
@@ -110,13 +126,30 @@ class Hub:
             for name, unit in self._units.items():
                 self._start(self._bring_up(unit, opened=name in kept))
 
+    def _refusal(self, places: set[TP], generation: int) -> str:
+        """Why nothing can be worked on with what the group dealt, or nothing."""
+        kit = self._kit
+        if self._is_usurped(generation):
+            return coded("K133", kit.lang, name=kit.link.instance)
+        grown = {one.topic for one in places if one.partition >= kit.layout.counts[one.topic]}
+        return coded("K128", kit.lang, topics=", ".join(sorted(grown))) if grown else ""
+
+    def _is_usurped(self, generation: int) -> bool:
+        """Whether another process keeps taking the lasting name under which we are a member."""
+        now, before = self._kit.clock(), self._dealt
+        again = generation == self._generation and now - before <= USURPED_S
+        self._dealt, self._again = now, self._again + 1 if again else 0
+        return bool(self._kit.link.instance) and self._again >= USURPED
+
     async def take(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> None:
         """Give a poll's records to the units that read them; return when all have saved."""
         if not self._working:
             return
         if records:
             crashpoint.passing("after-fetch")
+        begun = self._kit.clock()
         for place, some in records.items():
+            self._kit.figures.read(place.topic, len(some))
             for unit in self._readers.get(place, ()):
                 if unit.name in self._open:
                     unit.take(place, some)
@@ -130,6 +163,8 @@ class Hub:
         touched, self._touched = self._touched, set()
         if touched:
             await asyncio.gather(*(self._step(self._units[name]) for name in sorted(touched)))
+        if records:
+            self._kit.figures.worked(self._kit.clock() - begun)
 
     async def _step(self, unit: Unit) -> None:
         try:
@@ -181,12 +216,14 @@ class Hub:
                 await unit.open()
             except (KafkaError, OSError, TimeoutError) as reason:
                 log.warning("unit-not-open", unit=unit.name, reason=repr(reason))
+                self._since.setdefault(unit.name, self._kit.clock())
                 pause, retry = retry, min(retry * 2, LONGEST_RETRY_S)
             except Exception as refused:  # noqa: BLE001 - state that does not fit, or our own bug
                 self._stop(refused)
                 return
             else:
                 opened = True
+                self._since.pop(unit.name, None)
                 self._kit.figures.restored(self._kit.clock() - begun)
         self._open.add(unit.name)
         self._tell()

@@ -1,7 +1,8 @@
 """What every unit of work on a worker shares, and what a unit is."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiokafka.structs import ConsumerRecord
@@ -45,9 +46,18 @@ CoreMaker = Callable[[SpaceProgram, int, int], Core]
 """Makes the core of (key space, partition, number of partitions)."""
 
 
+RESTORES = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What every unit is made from."""
+    """What every unit is made from.
+
+    Attributes:
+        restores: Held while a partition's saved state is read back and taken up: so many do that
+            at the same time, and the raw rows of no more are in memory.
+
+    """
 
     link: Link
     program: Program
@@ -57,6 +67,7 @@ class Kit:
     clock: Callable[[], float]
     lang: str = "en"
     figures: Figures = NO_FIGURES
+    restores: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RESTORES))
 
 
 class Unit(Protocol):

@@ -79,7 +79,8 @@ def run_worker(
         layout = loop.run_until_complete(end.unless(_prepare(link, program, lang)))
         if layout is not None:
             told = watcher or Silent()
-            kit = Kit(link, program, layout, make_core, told, time.monotonic, lang, figures)
+            gate = asyncio.Semaphore(link.restores)
+            kit = Kit(link, program, layout, make_core, told, time.monotonic, lang, figures, gate)
             app = StreamApp(link, Hub(kit, end.now), layout.subscribed)
             with calm_collector():
                 _execute(app, neighbour, end)
