@@ -13,10 +13,12 @@ from typing import Any
 class Inbox:
     """Raw deliveries in the order of their arrival; answers after `delay_s`.
 
-    With `refuse_each` one in so many delivery ids is refused for good, the same ones each time.
+    With `refuse_each` one in so many delivery ids is refused for good, the same ones each time;
+    with `busy_each` the first try of one in so many is put off.
     """
 
-    def __init__(self, delay_s: float = 0.0, refuse_each: int = 0) -> None:
+    def __init__(self, delay_s: float = 0.0, refuse_each: int = 0, busy_each: int = 0) -> None:
+        self.busy_each = busy_each
         self.delay_s = delay_s
         self.refuse_each = refuse_each
         self.raw: list[tuple[str, bytes]] = []
@@ -36,6 +38,23 @@ class Inbox:
     def refuses(self, name: str) -> bool:
         """Whether this delivery is one that the peer will never take."""
         return bool(self.refuse_each) and zlib.crc32(name.encode()) % self.refuse_each == 0
+
+    def is_busy(self, name: str) -> bool:
+        """Whether this is the first try of a delivery that is put off once."""
+        if not self.busy_each or zlib.crc32(name.encode()) % self.busy_each != 1:
+            return False
+        return self.ids.count(name) == 1
+
+    def first_answers(self) -> list[tuple[str, bytes]]:
+        """What was sent, without the tries that were put off."""
+        seen: set[str] = set()
+        kept: list[tuple[str, bytes]] = []
+        for name, body in self.raw:
+            put_off = self.busy_each and zlib.crc32(name.encode()) % self.busy_each == 1
+            if not put_off or name in seen:
+                kept.append((name, body))
+            seen.add(name)
+        return kept
 
     @property
     def ids(self) -> list[str]:
@@ -69,7 +88,9 @@ def receiver(inbox: Inbox) -> Iterator[Inbox]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             inbox.take(self.headers["webhook-id"], body)
             with suppress(OSError):  # the sender may be dead by now
-                self.send_response(410 if inbox.refuses(self.headers["webhook-id"]) else 204)
+                name = self.headers["webhook-id"]
+                busy, refused = inbox.is_busy(name), inbox.refuses(name)
+                self.send_response(503 if busy else 410 if refused else 204)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

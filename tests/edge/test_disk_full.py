@@ -1,5 +1,7 @@
 """A disk that is full: nobody is told that a record is kept which is not; later it all goes on."""
 
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from connectors.sources.http import HttpSource, Intake, Options
 from engine.edge.store import Store
 from engine.errors import NotKept
 
+ROOT = Path(__file__).parents[2]
 LARGE, FULL = b"x" * 9000, "database or disk is full"
 
 
@@ -60,6 +63,24 @@ class Blocked(MemoryJournal):
     async def refuse(self, feed: str, refused: Sequence[tuple[str, str, bytes]]) -> None:
         del feed, refused
         raise NotKept(FULL)
+
+
+def test_a_folder_on_a_full_disk_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """A process may write no file longer than nothing: as a full disk, for the one who writes."""
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from engine.edge.store import Store\n"
+        "from engine.errors import EnvironmentUnusable\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try: Store(Path(sys.argv[1]), lambda change: ())\n"
+        "except EnvironmentUnusable as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(tmp_path) in done.stdout
 
 
 @pytest.mark.parametrize("body", [b'{"t":1}', b"bad"])

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +21,8 @@ class FolderLock:
         """Make the folder when it is missing and take its lock.
 
         Raises:
-            EnvironmentUnusable: the folder cannot be written, or another daemon holds it.
+            EnvironmentUnusable: the folder cannot be written, its disk is full, or another daemon
+                holds it.
 
         """
         path = folder / "lock"
@@ -38,9 +40,15 @@ class FolderLock:
             self._file.close()
             message = say("folder-locked", lang, path=folder, pid=holder)
             raise EnvironmentUnusable(message) from error
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+        try:
+            self._file.truncate(0)
+            self._file.write(str(os.getpid()))
+            self._file.flush()
+        except OSError as error:
+            with suppress(OSError):  # what could not be written is written at closing, or not
+                self._file.close()
+            message = say("folder-unusable", lang, path=folder, why=error.strerror or str(error))
+            raise EnvironmentUnusable(message) from error
 
     def free(self) -> None:
         """Give the folder up; safe to call twice."""
