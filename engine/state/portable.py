@@ -11,6 +11,8 @@ one: what waited travels as rows, and the least watermark calls nothing late tha
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from engine.model.row_keys import owner_of
+from engine.model.row_keys import owner_of
 from engine.ports import Write
 from engine.state.codec import OWN, WAITING, Meta, pack_row, unpack_moved
 from engine.state.taking import read_waiting
@@ -68,7 +70,7 @@ def key_of(row: Valued) -> str:
     """The key by which a row finds its partition; a record that waits is known by its own."""
     if row.rule == WAITING and row.value is not None:
         return read_waiting(row.value)[0]
-    return row.key
+    return owner_of(row.key)
 
 
 def moved(row: Valued, complete_ms: int, watermark: int) -> Write:

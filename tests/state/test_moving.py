@@ -9,6 +9,7 @@ from small_world import MIN, T0, Line, fix, payment, program
 
 from engine.edge.state_tools.reread import Rereading
 from engine.model.change import Change
+from engine.model.row_keys import row_key
 from engine.pipeline import Space
 from engine.ports import Outcome, Record, SourceId, Write
 from engine.state.codec import WAITING, pack_meta, unpack_meta, unpack_moved
@@ -170,6 +171,13 @@ def test_alerts_and_state_are_those_of_a_run_that_was_never_moved(
     assert waiting > 0
     assert told(new.changes) == told(calm.changes)
     assert new.everything() == calm.everything()
+
+
+def test_rows_that_one_key_keeps_about_others_move_with_it() -> None:
+    """A map cell remembers a row for each vehicle in it; all lie in the cell's partition."""
+    rows = [Write("gathering", row_key("cell-7", who), b"") for who in ("a", "b", "c")]
+    assert {key_of(row) for row in rows} == {"cell-7"}
+    assert key_of(Write("stays", "plain", b"")) == "plain"
 
 
 def test_rows_of_a_partition_that_was_further_on_say_so_until_the_others_are_there() -> None:
