@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from engine.model.row_keys import owner_of
-from engine.model.row_keys import owner_of
 from engine.ports import Write
 from engine.state.codec import OWN, WAITING, Meta, pack_row, unpack_moved
 from engine.state.taking import read_waiting
