@@ -60,6 +60,7 @@ class Scene:
     feed: Feed
     chance: random.Random
     tally: Tally
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self, name: str, what: str, *, is_static: bool) -> None:
         """A worker comes, for the first time or again."""
@@ -176,7 +177,7 @@ async def _moves(stage: Installation, asked: object, tally: Tally) -> None:
             await asyncio.sleep(scene.chance.uniform(0.0, 1.5))
             await scene.leave(f"v{number % 3}", "leaves")
         if restarts:
-            stage.start(NAMED[2])
+            await scene.begin(NAMED[2], "returns", is_static=True)
             ages = [scene.chance.uniform(0.0, oldest) for _ in range(restarts)]
             await asyncio.gather(
                 *(_restarts(scene, name, ages[one::3]) for one, name in enumerate(NAMED))
@@ -193,7 +194,8 @@ async def _restarts(scene: Scene, name: str, ages: list[float]) -> None:
     """One named worker after the other, each told to end at its age."""
     for age_s in ages:
         await asyncio.sleep(max(0.0, age_s - scene.stage.lives[name].age_s))
-        await scene.leave(name, "restarts")
+        async with scene.turn:  # a rolling restart takes them one by one
+            await scene.leave(name, "restarts")
 
 
 if __name__ == "__main__":

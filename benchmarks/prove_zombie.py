@@ -37,7 +37,9 @@ from benchmarks.report import Report, options
 from benchmarks.worlds import scratch
 
 WORKERS = ("w0", "w1")
-TAKEOVER_S = 20.0
+TAKEOVER_S, SESSION_S = 20.0, 3.0
+FRESH = 60
+"""So many records are sent once a worker is paused, for others to take up."""
 POINTS = ("state-sent", "before-commit", "after-core-step", "after-commit")
 """Where every second pause of a worker begins; the others begin at any moment."""
 COMPACTED = {
@@ -88,7 +90,7 @@ def main() -> int:
         found = played(
             bootstrap, city, "paused", lives,
             lambda stage: _pauses(stage, names, chance, tally), delay_s=1.0,
-            session_s=3.0, heartbeat_s=0.5,
+            session_s=SESSION_S, heartbeat_s=0.5,
         )  # fmt: skip
     report.say(
         f"City of seed {asked.seed}, default noise: {len(city.records):,} records. Two workers and "
@@ -161,9 +163,11 @@ async def _pauses(
                 handed = len(sent)
                 await asyncio.sleep(chance.uniform(4.0, 12.0))
             else:
+                await feed.send(FRESH)
                 taken_s = await lookout.reached(60.0)
                 tally.takeovers.append(taken_s)
-                await asyncio.sleep(chance.uniform(0.5, 3.0))
+                rest_s = SESSION_S * 1.3 + chance.uniform(0.5, 3.0) - (time.monotonic() - begun)
+                await asyncio.sleep(max(0.5, rest_s))
             after, paused_s = (await lookout.look())[2], time.monotonic() - begun
             life.signal(signal.SIGCONT)
             tally.rows.append([name, where, f"{paused_s:.1f}", f"{taken_s:.1f}", after - before])
