@@ -14,9 +14,10 @@ from typing import Any
 
 from engine.alerts.lifecycle import Judge, Life
 from engine.geo.places import Places, cell_name
+from engine.model.row_keys import parts_of, row_key
 from engine.operators.base import Event, EventCodec, Host
 from engine.operators.near_crowd import Crowd
-from engine.operators.near_note import farewell, forwarded, parts_of, row_key
+from engine.operators.near_note import farewell, forwarded
 from engine.operators.specs.near import NearSpec
 from engine.ports import Sent
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.alerts.lifecycle import Judge, Life
+from engine.model.row_keys import parts_of, row_key
 from engine.operators.base import Event, EventCodec, Host
 from engine.operators.near_crowd import Crowd
-from engine.operators.near_note import parts_of, row_key
 from engine.operators.specs.near import NearSpec
 
 LISTED = 20
@@ -114,8 +114,8 @@ class GroundLogic:
         self.host = Owned(host, target)
         self.life = Life(judge, self.host, codec)  # type: ignore[arg-type]
         self.codec = codec
-        self.keys: dict[str, Any] = {}
         self.all: dict[str, Any] = {}
+        self.keys = self.all
         self.crowd: Crowd[Any] = Crowd(spec.radius_m)
         self.notes: dict[str, tuple[str, Event] | None] = {}
         self.doubt: dict[str, Any] = {}

@@ -14,9 +14,6 @@ CELL, WHO, HERE, AT, KIND = "near_cell", "near_who", "near_here", "near_at", "ne
 OF_NOTES = frozenset({CELL, WHO, HERE, AT, KIND})
 
 LEFT, THERE = 0, 1
-PART = "\x1f"
-"""Stands in a state row's key between the key that decides the partition and what it is about."""
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,14 +40,3 @@ def forwarded(event: Any, cell: str, at_ms: int) -> bytes:
 def farewell(cell: str, who: str, at_ms: int) -> bytes:
     """A key is not where it was any more."""
     return _encode({CELL: cell, WHO: who, HERE: LEFT, AT: at_ms, KIND: 0})
-
-
-def row_key(owner: str, about: str) -> str:
-    """The key of a state row: who owns it, and what it is about."""
-    return f"{owner}{PART}{about}"
-
-
-def parts_of(row: str) -> tuple[str, str]:
-    """Owner and subject of a state row's key."""
-    owner, _, about = row.partition(PART)
-    return owner, about

@@ -16,6 +16,7 @@ from engine.alerts.context import severity_of
 from engine.alerts.lifecycle import Episode, Phase
 from engine.errors import NAMED, StateError
 from engine.model.change import Change, Transition, delivery_id, episode_id
+from engine.model.row_keys import owner_of, subject_of
 from engine.operators.migrate import Unconvertible, Why, migration
 from engine.ports import Record, SourceId, Write
 from engine.state.codec import (
@@ -88,7 +89,7 @@ def take_up(space: "Space", rows: Sequence[Write]) -> list[tuple[int, str]]:
             anew.append((number, row.key))
         load_row(space, number, row, payload, fate)
         if floor is not None and floor > watermark:
-            floors.setdefault(number, {})[row.key] = floor
+            floors.setdefault(number, {})[owner_of(row.key)] = floor
     _forget(space, sorted(gone, key=lambda one: one[0][:2]), numbers)
     _guard(space, floors)
     _put_back(space, waiting)
@@ -128,10 +129,11 @@ def _forget(
     """Forget rows; receivers hear that their alerts are closed."""
     for row, old, payload in gone:
         space.pending.add((row.rule, row.key))
+        key = subject_of(row.key)
         number = numbers.get(row.rule)
         for plain in _announced_ones(payload):
             at_ms = max(plain[9], space.progress.watermark)
-            if number is None or not _in_words(space, number, row.key, plain, at_ms):
+            if number is None or not _in_words(space, number, key, plain, at_ms):
                 space.outcome.changes.append(_bare(row, old, plain, at_ms))
 
 
@@ -174,13 +176,14 @@ def _in_words(space: "Space", number: int, key: str, plain: list[Any], at_ms: in
 
 def _bare(row: Write, old: str, plain: list[Any], at_ms: int) -> Change:
     """The end of an alert whose rule cannot speak any more."""
-    episode = episode_id(row.rule, row.key, plain[1], plain[0])
+    key = subject_of(row.key)
+    episode = episode_id(row.rule, key, plain[1], plain[0])
     return Change(
         delivery_id=delivery_id(episode, Transition.DROPPED, plain[8]),
         episode_id=episode,
         rule=row.rule,
         rule_hash=old,
-        key=row.key,
+        key=key,
         transition=Transition.DROPPED,
         ordinal=plain[8],
         at_ms=at_ms,

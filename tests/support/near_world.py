@@ -153,6 +153,8 @@ class Run:
         self.spaces = Engine(made).spaces
         self.chain = Chain(made.spaces)
         self.kept: dict[tuple[str, str, str], bytes] = {}
+        self.meta: dict[str, bytes] = {}
+        self.changes: list[Change] = []
         self.spaces["car"].announce(SourceId("gps"))
         self.chain.announce(self.spaces)
 
@@ -170,6 +172,8 @@ class Run:
         for name, space in self.spaces.items():
             outcome = space.advance(until_ms)
             self.chain.hand_on(name, outcome, self.spaces)
+            self.meta[name] = outcome.meta
+            self.changes += outcome.changes
             for row in outcome.writes:
                 self.kept[name, row.rule, row.key] = row.value or b""
 

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.edge.state_tools.file import Part, Row
 from engine.edge.state_tools.plan import SHOWN, columns
+from engine.model.row_keys import subject_of
 from engine.pipeline import Space
 from engine.ruleset.compile import Program, SpaceProgram
 from engine.state.codec import OWN, WAITING, unpack_row
@@ -184,9 +185,10 @@ def _read(space: SpaceProgram, row: Row, payload: Any, zone: str) -> dict[str, A
         logic.load(row.key, payload)
     except Exception:  # noqa: BLE001 - another version wrote it; it is shown raw
         return None
-    opened = logic.life.open.get(row.key, {})
+    about = subject_of(row.key)
+    opened = logic.life.open.get(about, {})
     return {
-        "state": _plain(logic.keys.get(row.key), zone),
+        "state": _plain(logic.keys.get(about), zone),
         "episodes": [_plain(opened[part], zone) for part in sorted(opened)],
     }
 
