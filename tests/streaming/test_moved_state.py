@@ -16,8 +16,11 @@ from stream_worker import program
 from engine.edge.state_tools.file import Counted, StateReader
 from engine.edge.streaming.carry_in import adopt, import_topics
 from engine.edge.streaming.carry_out import export_topics
+from engine.edge.streaming.changelog import META, read_back
 from engine.errors import EnvironmentUnusable, StateError
-from engine.state.codec import unpack_row
+from engine.ruleset.compile import Program
+from engine.saved import ruleset
+from engine.state.codec import unpack_meta, unpack_row
 
 pytestmark = pytest.mark.kafka
 END_MS = world.end_ms()
@@ -65,6 +68,22 @@ def ended(stage: Stage, name: str, within_s: float = 60.0) -> int:
 def stop(stage: Stage, name: str) -> None:
     stage.signal(name, signal.SIGTERM)
     ended(stage, name)
+
+
+async def worked_on(stage: Stage, rules: Program, *, every: bool = False) -> None:
+    """Wait until these rules were the last to work on a partition of the vehicles, or on each."""
+    own, topic = ruleset(rule.spec for rule in rules.spaces["vehicle"].rules), "vehicle"
+    async with asyncio.timeout(90):
+        while True:
+            last = []
+            for one in range(stage.layout.spaces[topic].partitions):
+                kept = await read_back(stage.link, stage.layout.names.state(topic), one)
+                last += (
+                    [unpack_meta(kept[META]).rulesets[-1:] == [own]] if META in kept else [False]
+                )
+            if all(last) if every else any(last):
+                return
+            await asyncio.sleep(0.5)
 
 
 async def test_six_partitions_instead_of_four(bootstrap: str, tmp_path: Path) -> None:
@@ -161,10 +180,11 @@ async def test_two_versions_of_the_rules_in_one_group_harm_nothing(stage: Stage)
 
     stage.start("old")
     await stage.send(records[:third])
-    await asyncio.sleep(8)
+    await worked_on(stage, stage.program, every=True)
     stage.start("new", edits=edits)
-    await stage.send(records[third : 2 * third], pause_s=0.5)
-    await asyncio.sleep(8)
+    sending = asyncio.create_task(stage.send(records[third : 2 * third], pause_s=0.5))
+    await worked_on(stage, program(stage.tag, edits=edits))
+    await sending
     stop(stage, "new")
     assert ended(stage, "old") != 0, "it was given partitions that the new rules had worked on"
 
