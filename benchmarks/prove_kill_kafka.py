@@ -149,7 +149,8 @@ def tell(
         all(workers.had[name] >= each for name in WORKER_POINTS)
         and all(dispatcher.had[name] >= each for name in DISPATCHER_POINTS),
     )
-    report.claim("records were read again", tally.waiting > 0, tally.waiting)
+    if not report.asked.reduced:  # a handful of endings may all find the workers up to date
+        report.claim("records were read again", tally.waiting > 0, tally.waiting)
     report.claim(
         "every SIGTERM ended with code 0, or 143 where it came while starting",
         set(tally.codes) <= {0, 143},

@@ -121,7 +121,8 @@ def tell(report: Report, calm: Result, found: Result, tally: Tally, pauses: int)
         [[name, end, left] for name, (end, left) in tally.kept.items()],
     )
     report.claim(f"there were {pauses} pauses", len(tally.rows) == pauses)
-    report.claim("zombies wrote and were fenced", tally.fenced > 0, tally.fenced)
+    if not report.asked.reduced:  # a single zombie may learn from the group before it writes
+        report.claim("zombies wrote and were fenced", tally.fenced > 0, tally.fenced)
     report.claim(
         f"others took over within {TAKEOVER_S:.0f} s", worst <= TAKEOVER_S, f"worst {worst:.1f} s"
     )
@@ -154,7 +155,7 @@ async def _pauses(
             await asyncio.sleep(0.1)
         for number, name in enumerate(names):
             ahead = asyncio.create_task(feed.over(8.0, 0.05 + 0.95 * (number + 1) / len(names)))
-            where = await _pause(stage, name, number, chance)
+            where = await _pause(stage, name, len(tally.takeovers), chance)
             life, begun, before = stage.lives[name], time.monotonic(), (await lookout.look())[2]
             taken_s = 0.0
             if name == DISPATCHER:
