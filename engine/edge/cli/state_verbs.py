@@ -20,7 +20,7 @@ from engine.edge.state_tools.plan import data_of, plan_lines, refusals, rehearse
 from engine.errors import DeclarationError, EnvironmentUnusable
 from engine.ports import Write
 from engine.ruleset.compile import Program, compile_project
-from engine.state.codec import pack_row, written_by
+from engine.state.codec import WAITING, pack_row, written_by
 
 # Kafka is imported only by those who have their state there.
 # ruff: noqa: PLC0415
@@ -161,7 +161,10 @@ def _diff(asked: Asked) -> int:
 
 
 def _asked_rows(asked: Asked, reader: StateReader) -> Iterator[Row]:
+    """What rules remember; records that wait for their turn are no state yet."""
     for row in reader.rows():
+        if row.rule == WAITING:
+            continue
         if asked.rule in (None, row.rule) and asked.key in (None, row.key):
             yield row
 
