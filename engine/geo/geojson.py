@@ -15,6 +15,7 @@ from engine.geo.edges import Ring
 
 MOST_VERTICES = 10_000
 _TYPES = ("Polygon", "MultiPolygon")
+LINES = ("LineString", "MultiLineString")
 _FEATURE = re.compile(rb'"type"\s*:\s*"Feature"')
 _PLACE = re.compile(r"\[(\S+) (\S+)\]")
 _SHORTEST_RING = 4
@@ -78,6 +79,7 @@ def read(
     features: list[Feature] = []
     problems: list[Problem] = []
     first: dict[str, int] = {}
+    lines_only = bool(raw) and _kind(raw[0]) in LINES
     for number, item in enumerate(raw, start=1):
         place = Location(file, lines[number - 1]) if len(lines) == len(raw) else at
         name = f"#{number}"
@@ -86,7 +88,7 @@ def read(
             name = id_ or name
             _require_new(id_, first)
             first[id_] = number
-            shape = _shape(item, convert)
+            shape = (_line if lines_only else _shape)(item, convert)
         except _Wrong as wrong:
             problems.append(
                 Problem(place, wrong.code, {"zone": name, **wrong.found}, wrong.nearest)
@@ -133,6 +135,33 @@ def _require_new(id_: str, first: Mapping[str, int]) -> None:
         raise _Wrong(code="R503", first=first[id_])
 
 
+def _kind(item: object) -> object:
+    """The geometry type that a feature names."""
+    geometry = item.get("geometry") if isinstance(item, Mapping) else None
+    return geometry.get("type") if isinstance(geometry, Mapping) else None
+
+
+def _line(item: Mapping[str, Any], convert: Convert | None) -> shapely.Geometry:
+    """A line of a layer of lines, in WGS-84."""
+    kind = _kind(item)
+    if kind not in LINES:
+        raise _Wrong(code="R548", found=kind or "?")
+    coordinates = item["geometry"].get("coordinates")
+    parts = [coordinates] if kind == "LineString" else coordinates
+    if not isinstance(parts, list) or not parts:
+        raise _Wrong(code="R549")
+    ways = []
+    for part in parts:
+        way = list(_positions(part, "R549"))
+        if len(set(way)) < 2:  # noqa: PLR2004 - a line has two ends
+            raise _Wrong(code="R549")
+        _require_on_globe(way)
+        ways.append([convert(lon, lat) for lon, lat in way] if convert is not None else way)
+    if sum(map(len, ways)) > MOST_VERTICES:
+        raise _Wrong(code="R510", most=MOST_VERTICES)
+    return shapely.MultiLineString(ways)
+
+
 def _shape(item: Mapping[str, Any], convert: Convert | None) -> shapely.Geometry:
     geometry = item.get("geometry")
     kind = geometry.get("type") if isinstance(geometry, Mapping) else None
@@ -167,27 +196,32 @@ def _ring(raw: object) -> list[tuple[float, float]]:
         raise _Wrong(code="R505")
     if ring[0] != ring[-1]:
         raise _Wrong(code="R506", lon=ring[-1][0], lat=ring[-1][1])
-    outside = [(x, y) for x, y in ring if abs(x) > _EAST or abs(y) > _NORTH]
-    if outside:
-        lon, lat = outside[0]
-        swapped = all(abs(y) <= _EAST and abs(x) <= _NORTH for x, y in ring)
-        raise _Wrong(code="R507" if swapped else "R508", lon=lon, lat=lat)
+    _require_on_globe(ring)
     return ring
 
 
-def _positions(raw: object) -> Iterator[tuple[float, float]]:
+def _require_on_globe(positions: Sequence[tuple[float, float]]) -> None:
+    """No position lies off the globe; latitude first is the usual reason."""
+    outside = [(x, y) for x, y in positions if abs(x) > _EAST or abs(y) > _NORTH]
+    if outside:
+        lon, lat = outside[0]
+        swapped = all(abs(y) <= _EAST and abs(x) <= _NORTH for x, y in positions)
+        raise _Wrong(code="R507" if swapped else "R508", lon=lon, lat=lat)
+
+
+def _positions(raw: object, code: str = "R505") -> Iterator[tuple[float, float]]:
     if not isinstance(raw, list):
-        raise _Wrong(code="R505")
+        raise _Wrong(code=code)
     for position in raw:
         match position:
             case [int() | float() as lon, int() | float() as lat, *_]:
                 if isinstance(lon, bool) or isinstance(lat, bool):
-                    raise _Wrong(code="R505")
+                    raise _Wrong(code=code)
                 if not (math.isfinite(lon) and math.isfinite(lat)):
-                    raise _Wrong(code="R505")
+                    raise _Wrong(code=code)
                 yield float(lon), float(lat)
             case _:
-                raise _Wrong(code="R505")
+                raise _Wrong(code=code)
 
 
 def _require_valid(shape: shapely.Geometry) -> None:

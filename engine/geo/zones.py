@@ -9,6 +9,7 @@ from engine.errors import Problem
 from engine.geo import geojson
 from engine.geo.cells import Grid
 from engine.geo.edges import Outline, encloses
+from engine.geo.lines import Line
 
 
 @final
@@ -46,14 +47,16 @@ class ZoneSet:
 
     Attributes:
         name: Name of the layer.
+        lines: Of a layer of lines, which has no zones, its lines in the order of their ids.
         inside: Fast test whether a position (lon, lat in WGS-84 degrees) is in any zone.
 
     """
 
-    __slots__ = ("_by_id", "_grid", "inside", "name")
+    __slots__ = ("_by_id", "_grid", "inside", "lines", "name")
 
-    def __init__(self, name: str, zones: Sequence[Zone]) -> None:
+    def __init__(self, name: str, zones: Sequence[Zone], lines: Sequence[Line] = ()) -> None:
         self.name = name
+        self.lines = tuple(sorted(lines, key=lambda line: line.id))
         self._by_id = {zone.id: zone for zone in sorted(zones, key=lambda zone: zone.id)}
         self._grid = Grid([(zone, zone.outline, zone.shape) for zone in self._by_id.values()])
         self.inside = self._grid.inside()
@@ -62,7 +65,7 @@ class ZoneSet:
     def from_geojson(
         cls, name: str, obj: object, file: str = "", lines: Sequence[int] = ()
     ) -> tuple["ZoneSet | None", tuple[Problem, ...]]:
-        """Make a layer of a GeoJSON FeatureCollection of polygons and multi-polygons.
+        """Make a layer of a GeoJSON FeatureCollection of areas, or of one of lines.
 
         Each feature has an `id` among its properties (or beside them). A member `datum` of the
         collection says in which datum its positions are; without it they are WGS-84.
@@ -80,7 +83,10 @@ class ZoneSet:
         features, problems = geojson.read(obj, file, lines)
         if problems:
             return None, problems
-        return cls(name, [Zone(f.id, f.name, f.attributes, f.shape) for f in features]), ()
+        made = [(f.id, f.name, f.attributes, f.shape) for f in features]
+        if made and shapely.get_type_id(made[0][3]) == shapely.GeometryType.MULTILINESTRING:
+            return cls(name, (), [Line(*one) for one in made]), ()
+        return cls(name, [Zone(*one) for one in made]), ()
 
     @classmethod
     def from_text(

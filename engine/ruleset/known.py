@@ -23,6 +23,7 @@ class Known:
 
     Attributes:
         layers: For each zone layer, the attributes of its zones and their types.
+        lines: The same of layers of lines.
         zone_ids: Ids of all zones of all layers.
         lists: For each list, its values.
         reads: For each rule, the rules whose alerts it reads.
@@ -33,6 +34,7 @@ class Known:
     feeds: dict[str, FeedSpec] = field(default_factory=dict)
     tables: dict[str, TableSpec] = field(default_factory=dict)
     layers: dict[str, Mapping[str, Type]] = field(default_factory=dict)
+    lines: dict[str, Mapping[str, Type]] = field(default_factory=dict)
     zone_ids: set[str] = field(default_factory=set)
     calendars: set[str] = field(default_factory=lambda: set(CALENDARS))
     playbooks: dict[str, Playbook] = field(default_factory=dict)

@@ -261,7 +261,8 @@ class _Loader:
         self.problems += problems
         features = value.get("features")
         listed = features if isinstance(features, list) else []
-        self.known.layers[part.stem] = attributes_of(listed)
+        lines = zones is not None and bool(zones.lines)
+        (self.known.lines if lines else self.known.layers)[part.stem] = attributes_of(listed)
         self.known.files[part.kind.value, part.stem] = part.file.path
         if zones is not None:
             self.zones[part.stem] = zones

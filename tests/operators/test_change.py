@@ -1,6 +1,7 @@
 """change: every sample against all samples kept, exact boundaries, and the laws of streaming."""
 
 import random
+from typing import Any
 
 import change_oracle as oracle
 import orjson
@@ -19,18 +20,21 @@ from engine.operators.specs.change import ChangeSpec, Kind
 HOUR = 60 * MIN
 
 
+ANY: Any = None
+
+
 def stage(words: oracle.Words) -> Stage:
     spec = ChangeSpec(
-        Kind(words.kind), None, words.before, words.after, None, words.relative, words.direction,
+        Kind(words.kind), ANY, words.before, words.after, None, words.relative, words.direction,
         words.per, words.span, words.least, words.tolerance, words.min_samples, words.gap,
         words.quiet, words.forget,
-    )  # type: ignore[arg-type] # fmt: skip
+    )  # fmt: skip
+    scope: Any = lambda *_: {}  # noqa: E731
 
     def make(judge, host, codec):
         return ChangeLogic(
-            spec, lambda e, _x: e["v"], lambda _e, _x: words.limit, lambda *_: {}, judge, host,
-            codec,
-        )  # type: ignore[arg-type] # fmt: skip
+            spec, lambda e, _x: e["v"], lambda _e, _x: words.limit, scope, judge, host, codec
+        )
 
     return Stage(make)
 

@@ -39,11 +39,11 @@ def judged(words: Words, past: list[Sample]) -> tuple[bool | None, int]:
     if words.kind == "jumps":
         if (words.gap and now - last > words.gap) or (words.relative and old == 0):
             return None, now
-        far = Fraction(value) - Fraction(old)
+        moved = Fraction(value) - Fraction(old)
         if words.relative:
-            far /= abs(Fraction(old))
-        far = abs(far) if not words.direction else far * words.direction
-        return far > Fraction(words.limit), now
+            moved /= abs(Fraction(old))
+        moved = abs(moved) if not words.direction else moved * words.direction
+        return moved > Fraction(words.limit), now
     if words.kind in {"rises", "falls"}:
         old_enough = [one for one in before if now - one[0] >= words.span]
         if not old_enough or now - old_enough[-1][0] > words.span + words.gap:

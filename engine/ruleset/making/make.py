@@ -7,13 +7,24 @@ from engine.feeds.spec import FeedSpec
 from engine.operators.specs.base import OperatorSpec
 from engine.operators.specs.change import ChangeSpec
 from engine.operators.specs.correlate import CorrelateSpec
+from engine.operators.specs.cross import CrossSpec
 from engine.operators.specs.deadline import DeadlineSpec
 from engine.operators.specs.dwell import DwellSpec
 from engine.operators.specs.match import MatchSpec
 from engine.operators.specs.near import NearSpec
 from engine.operators.specs.silence import SilenceSpec
 from engine.operators.specs.window import WindowSpec
-from engine.ruleset.making import change, correlate, deadline, dwell, match, near, silence, window
+from engine.ruleset.making import (
+    change,
+    correlate,
+    cross,
+    deadline,
+    dwell,
+    match,
+    near,
+    silence,
+    window,
+)
 from engine.ruleset.making.base import Make, Making, Part
 from engine.ruleset.spec import RuleSpec
 
@@ -22,6 +33,7 @@ MAKERS: Mapping[type[OperatorSpec], Callable[[Any, Making], Make]] = {
     DwellSpec: dwell.make,
     CorrelateSpec: correlate.make,
     DeadlineSpec: deadline.make,
+    CrossSpec: cross.make,
     ChangeSpec: change.make,
     WindowSpec: window.make,
     SilenceSpec: silence.make,

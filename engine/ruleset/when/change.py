@@ -21,7 +21,7 @@ _PATH = ("when", "change")
 _DIRECTIONS = {"up": 1, "down": -1, "both": 0}
 _DAY_MS = 86_400_000
 _FEWEST = 3
-_KINDS = {TEXT: str, BOOL: bool, NUMBER: (int, float)}
+_KINDS: Mapping[str, type | tuple[type, ...]] = {TEXT: str, BOOL: bool, NUMBER: (int, float)}
 _FITS: Mapping[str, frozenset[str]] = {
     "within": frozenset({"jumps"}),
     "direction": frozenset({"jumps"}),

@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.operators.specs.base import OperatorSpec
-from engine.ruleset.when import change, correlate, deadline, dwell, match, near, silence, window
+from engine.ruleset.when import (
+    change,
+    correlate,
+    cross,
+    deadline,
+    dwell,
+    match,
+    near,
+    silence,
+    window,
+)
 from engine.ruleset.when.base import Loading
 
 Load = Callable[[Any, Loading], OperatorSpec | None]
@@ -14,6 +24,7 @@ LOADERS: Mapping[str, Load] = {
     "dwell": dwell.load,
     "correlate": correlate.load,
     "deadline": deadline.load,
+    "cross": cross.load,
     "near": near.load,
     "change": change.load,
     "window": window.load,

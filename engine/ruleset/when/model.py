@@ -8,6 +8,7 @@ from engine.ruleset.shape import Strict, refuse
 from engine.ruleset.when.base import OperatorModel, exactly_one
 from engine.ruleset.when.change import ChangeModel
 from engine.ruleset.when.correlate import CorrelateModel
+from engine.ruleset.when.cross import CrossModel
 from engine.ruleset.when.deadline import DeadlineModel
 from engine.ruleset.when.dwell import DwellModel
 from engine.ruleset.when.match import MatchModel, bare_condition
@@ -16,7 +17,6 @@ from engine.ruleset.when.silence import SilenceModel
 from engine.ruleset.when.window import WindowModel
 
 LATER_OPERATORS = (
-    "cross",
     "corridor",
     "sequence",
     "cluster",
@@ -29,6 +29,7 @@ class WhenModel(Strict):
     match: Annotated[MatchModel | None, BeforeValidator(bare_condition)] = None
     dwell: DwellModel | None = None
     deadline: DeadlineModel | None = None
+    cross: CrossModel | None = None
     correlate: CorrelateModel | None = None
     near: NearModel | None = None
     change: ChangeModel | None = None
