@@ -213,6 +213,13 @@ class Life:
             if episode.phase is Phase.FIRING:
                 self._climb(key, episode, event, at_ms)
 
+    def tell(self, key: str, at_ms: int, event: Any, part: str = "") -> None:
+        """Announce again an alert that goes on, because what it is about has grown."""
+        episode = self.find(key, part)
+        if episode is not None and episode.phase is Phase.FIRING:
+            self._host.touch(key)
+            self._announce(key, episode, Transition.UPDATED, at_ms, event)
+
     def gone(self, key: str, at_ms: int, event: Any, part: str = "", *, over: bool = False) -> None:
         """The condition holds no longer.
 

@@ -6,6 +6,7 @@ from typing import Any
 from engine.feeds.spec import FeedSpec
 from engine.operators.specs.base import OperatorSpec
 from engine.operators.specs.change import ChangeSpec
+from engine.operators.specs.cluster import ClusterSpec
 from engine.operators.specs.correlate import CorrelateSpec
 from engine.operators.specs.cross import CrossSpec
 from engine.operators.specs.deadline import DeadlineSpec
@@ -16,6 +17,7 @@ from engine.operators.specs.silence import SilenceSpec
 from engine.operators.specs.window import WindowSpec
 from engine.ruleset.making import (
     change,
+    cluster,
     correlate,
     cross,
     deadline,
@@ -31,6 +33,7 @@ from engine.ruleset.spec import RuleSpec
 MAKERS: Mapping[type[OperatorSpec], Callable[[Any, Making], Make]] = {
     MatchSpec: match.make,
     DwellSpec: dwell.make,
+    ClusterSpec: cluster.make,
     CorrelateSpec: correlate.make,
     DeadlineSpec: deadline.make,
     CrossSpec: cross.make,

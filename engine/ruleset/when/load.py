@@ -6,6 +6,7 @@ from typing import Any
 from engine.operators.specs.base import OperatorSpec
 from engine.ruleset.when import (
     change,
+    cluster,
     correlate,
     cross,
     deadline,
@@ -23,6 +24,7 @@ LOADERS: Mapping[str, Load] = {
     "match": match.load,
     "dwell": dwell.load,
     "correlate": correlate.load,
+    "cluster": cluster.load,
     "deadline": deadline.load,
     "cross": cross.load,
     "near": near.load,

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, model_validator
 from engine.ruleset.shape import Strict, refuse
 from engine.ruleset.when.base import OperatorModel, exactly_one
 from engine.ruleset.when.change import ChangeModel
+from engine.ruleset.when.cluster import ClusterModel
 from engine.ruleset.when.correlate import CorrelateModel
 from engine.ruleset.when.cross import CrossModel
 from engine.ruleset.when.deadline import DeadlineModel
@@ -19,7 +20,6 @@ from engine.ruleset.when.window import WindowModel
 LATER_OPERATORS = (
     "corridor",
     "sequence",
-    "cluster",
 )
 
 
@@ -31,6 +31,7 @@ class WhenModel(Strict):
     deadline: DeadlineModel | None = None
     cross: CrossModel | None = None
     correlate: CorrelateModel | None = None
+    cluster: ClusterModel | None = None
     near: NearModel | None = None
     change: ChangeModel | None = None
     window: WindowModel | None = None
