@@ -8,16 +8,13 @@ A key never sees an event twice: below its floor everything is passed over. A ke
 one: what waited travels as rows, and the least watermark calls nothing late that was not.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from engine.model.row_keys import owner_of
 from engine.ports import Write
-from engine.state.codec import OWN, WAITING, Meta, pack_row, unpack_moved
+from engine.state.codec import WAITING, Meta, pack_row, unpack_moved
 from engine.state.taking import read_waiting
-
-PlaceOf = Callable[[str], int]
-"""The new partition of a key."""
 
 
 class Valued(Protocol):
@@ -85,8 +82,3 @@ def moved(row: Valued, complete_ms: int, watermark: int) -> Write:
             else Write(row.rule, row.key, pack_row(hashed, payload))
         )
     return Write(row.rule, row.key, pack_row(hashed, payload, upto))
-
-
-def of_rules(rows: Iterable[Write]) -> Iterable[Write]:
-    """Rows of rules only."""
-    return (row for row in rows if not row.rule.startswith(OWN))
