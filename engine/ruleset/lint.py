@@ -168,8 +168,8 @@ def _unused(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
             for name in names
             if name not in used
         ]
-    for name in known.layers:
-        dynamic = "inside(" in uses.words
+    for name in (*known.layers, *known.lines):
+        dynamic = name in known.layers and "inside(" in uses.words
         if name != REGIONS and name not in uses.layers and not dynamic:
             found.append(_warning(known.files.get(("zones", name), "zones"), "W212", name))
     return found
