@@ -5,6 +5,7 @@ import re
 import pytest
 
 from benchmarks import sizing
+from benchmarks.report import ROOT
 
 REPORT = """\
 # Title
@@ -48,7 +49,7 @@ def test_every_command_is_a_proof_that_the_makefile_knows_or_will_know_by_its_pr
     for one in sizing.FIGURES:
         name = one.command.removeprefix("make prove-").replace("-", "_")
         programs = {f"prove_{name}.py", f"{name}.py"}
-        assert any((sizing.ROOT / "benchmarks" / program).exists() for program in programs)
+        assert any((ROOT / "benchmarks" / program).exists() for program in programs)
 
 
 def test_the_tail_has_no_figures_of_speed_or_memory():
