@@ -158,6 +158,9 @@ def test_saved_state_is_held_against_the_rules_and_what_was_deleted_unread_is_to
     code, found, verdict = doctor(tmp_path, capsys)
     assert codes(found, "state", "retention") == ["K126", "K132"]
     assert code == 4, "records that are gone must be dealt with first"
+    asyncio.run(saved(cluster, tag, hash_now, at=99))
+    code, found, verdict = doctor(tmp_path, capsys)
+    assert codes(found, "backlog", "state") == ["K129"]
     asyncio.run(saved(cluster, tag, "0123456789abcdef", at=9))
     code, found, verdict = doctor(tmp_path, capsys)
     assert code == 5

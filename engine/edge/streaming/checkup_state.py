@@ -43,7 +43,8 @@ async def look_at_state(
     try:
         rows, starts, unfinished = await _saved(link, plan, found)
         yield _fits(program, rows, unfinished, lang)
-        for one in await _left(link, starts, lang):
+        there = {place: start for place, start in starts.items() if place.topic in found}
+        for one in await _left(link, there, lang):
             yield one
     except StateError as error:
         yield Look("state", BAD, f"K132: {error}", "K132", STATE)
@@ -130,14 +131,24 @@ async def _left(link: Link, starts: Starts, lang: str) -> list[Look]:
         ends = await reader.end_offsets(list(starts))
     finally:
         await reader.stop()
-    return list(chain(_lost(starts, firsts, lang), _backlog(starts, ends, lang)))
+    return list(chain(_lost(starts, firsts, ends, lang), _backlog(starts, ends, lang)))
 
 
-def _lost(starts: Starts, firsts: Mapping[TopicPartition, int], lang: str) -> Iterator[Look]:
+def _lost(
+    starts: Starts,
+    firsts: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+    lang: str,
+) -> Iterator[Look]:
+    """What was deleted before it was read, and what would be taken for read already."""
     for place, start in sorted(starts.items()):
+        name = f"{place.topic}/{place.partition}"
         if start < firsts[place]:
-            words = {"place": f"{place.topic}/{place.partition}", "count": firsts[place] - start}
-            yield look("retention", BAD, "K126", lang, **words)
+            count = firsts[place] - start
+            yield look("retention", BAD, "K126", lang, place=name, count=count)
+        elif start > ends[place]:
+            words = {"place": name, "start": start, "end": ends[place]}
+            yield look("backlog", BAD, "K129", lang, **words)
 
 
 def _backlog(starts: Starts, ends: Mapping[TopicPartition, int], lang: str) -> Iterator[Look]:
