@@ -58,6 +58,7 @@ class Watch:
         if abs(step_ms) >= STEP_MS:
             log.warning("clock-stepped", seconds=step_ms / 1000)
             await self._store.shift(step_ms)
+        if await self._store.recall() or abs(step_ms) >= STEP_MS:
             self._senders.wake()
         self._ahead_ms = ahead_ms
 

@@ -43,12 +43,15 @@ async def test_set_while_deliveries_wait_it_neither_delays_nor_ages_them(
         await asyncio.sleep(0.1)
         clock.set_by_ms = step_ms
         await store.accept([change("c")], {})
+        clock.set_by_ms += HOUR_MS
+        await store.accept([change("d")], {})
+        clock.set_by_ms -= HOUR_MS  # before anybody looked
         assert await senders.drained(5.0, asyncio.Event()) == {}
         assert (await store.backlog("s")).dead == 0
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await senders.stop(0.5)
-    assert len(sink.taken) == 3
+    assert len(sink.taken) == 4
 
 
 async def test_set_back_while_nobody_ran_it_delays_nothing(tmp_path: Path) -> None:

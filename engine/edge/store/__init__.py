@@ -22,8 +22,8 @@ from engine.edge.store.lock import FolderLock
 from engine.edge.store.outbox import Backlog, Due
 from engine.edge.store.schema import FILE_NAME, connect_reader
 from engine.edge.store.writer import Writer, may_pass
-from engine.feeds.derived import PREFIX
 from engine.errors import NotKept
+from engine.feeds.derived import PREFIX
 from engine.model.change import Change
 from engine.ports import InboxRow, Outcome, Position, Record, Rejected, SourceId, Trouble, Write
 
@@ -313,6 +313,11 @@ class Store:
         now_ms = self._now_ms()
         latest_ms = now_ms + int(within_s * 1000)
         await self.run(lambda link: outbox.clamp(link, now_ms, latest_ms))
+
+    async def recall(self) -> int:
+        """Make due what was stored after now, under a clock that was wrong; answers how many."""
+        now_ms = self._now_ms()
+        return await self.run(lambda link: outbox.recall(link, now_ms))
 
     async def shift(self, by_ms: int) -> None:
         """Move what is due along with a step of the wall clock."""

@@ -94,15 +94,17 @@ def revive(link: sqlite3.Connection, sink: str, now_ms: int) -> int:
     return done.rowcount
 
 
-def clamp(link: sqlite3.Connection, now_ms: int, latest_ms: int) -> None:
-    """Bring deliveries nearer that the wall clock, set back while nobody ran, has moved away.
-
-    What was stored after now was stored under another clock, so it is due at once.
-    """
-    link.execute(
+def recall(link: sqlite3.Connection, now_ms: int) -> int:
+    """Make due what was stored after now, so under a clock that was wrong; answers how many."""
+    return link.execute(
         "UPDATE outbox SET due_ms = ?1, stored_ms = ?1 WHERE phase = 'due' AND stored_ms > ?1",
         (now_ms,),
-    )
+    ).rowcount
+
+
+def clamp(link: sqlite3.Connection, now_ms: int, latest_ms: int) -> None:
+    """Bring deliveries nearer that the wall clock, set back while nobody ran, has moved away."""
+    recall(link, now_ms)
     link.execute(
         "UPDATE outbox SET due_ms = ? WHERE phase = 'due' AND due_ms > ?", (latest_ms, latest_ms)
     )
