@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
 from mode import Service
 
 from engine.edge.collector import calm_collector
@@ -20,9 +21,11 @@ from engine.edge.streaming.names import partition_of
 from engine.edge.streaming.quieten import quieten
 from engine.edge.streaming.topics import Layout, lay_out
 from engine.edge.streaming.transport import StreamApp
+from engine.errors import EnvironmentUnusable
 from engine.pipeline import Space
 from engine.ports import Core
 from engine.ruleset.compile import Program, SpaceProgram
+from engine.text import say
 
 SWITCH_S = 0.000_5
 """How long the consumer thread may hold up the rules, and the rules its heartbeats."""
@@ -63,7 +66,8 @@ def run_worker(
         figures: Who hears of lag, transactions and the group.
 
     Raises:
-        EnvironmentUnusable: no broker lets us in, or topics do not fit the program.
+        EnvironmentUnusable: no broker lets us in, it went away while we were starting, or topics
+            do not fit the program.
         StateError: saved state does not fit the rules.
 
     """
@@ -91,6 +95,9 @@ def run_worker(
                 loop.run_until_complete(asyncio.gather(neighbour, return_exceptions=True))
             loop.close()
         asyncio.set_event_loop(None)
+    if isinstance(end.reason, KafkaError):  # it went away while we were starting
+        found = {"place": link.bootstrap, "why": str(end.reason)}
+        raise EnvironmentUnusable(say("stream-broker-lost", lang, **found)) from end.reason
     if end.reason is not None:
         raise end.reason
 
