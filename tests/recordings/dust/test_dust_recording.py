@@ -81,7 +81,7 @@ def test_days_above_150_with_hysteresis_and_levels(hours: list, alerts: list) ->
         if len(values) < 20:
             continue
         mean = sum(values) / len(values)
-        reached = max((name for name, least in ranks.items() if mean > least), key=ranks.__getitem__)
+        reached = [name for name, least in ranks.items() if mean > least][-1]
         if not level and mean > 150:
             level = reached
             expected.append((f"fired-{level}", edge))
