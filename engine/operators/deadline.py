@@ -7,6 +7,9 @@
 A need is an event, or a sum of events that reaches a limit. What is seen before the start of a
 single deadline counts (a deposit may precede the permit). With `every`, an event goes to the
 oldest cycle whose need is unmet; a cycle that ended without anything owed is passed over.
+
+A rule that retracts takes a late record as if it had come in time: what fired and should not have
+is withdrawn, what should have fired fires, dated by its own instant and never by the telling.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +19,15 @@ from engine.alerts.lifecycle import Judge, Life
 from engine.model.calendar import WorkCalendar
 from engine.operators import limits
 from engine.operators.base import Event, EventCodec, Host
+from engine.operators.deadline_clock import (
+    ATTENDED,
+    CANCELLED,
+    Clock,
+    Cycle,
+    Parts,
+    Steps,
+    called_off,
+)
 from engine.operators.specs.deadline import DeadlineSpec
 from engine.ruleset.spec import LevelSpec
 
@@ -23,88 +35,14 @@ FORGET_AFTER_MS = 400 * 86_400_000
 """A single deadline that was met is remembered this long after its due instant, so that a start
 event that is sent again does not start it anew."""
 
-Test = Callable[[Event, Any], Any] | None
-Steps = list[tuple[int, int]]
-"""Instants and the severity rank that each asks for, in order."""
-
-
-class Cycle:
-    """One run of the limit: what was seen in it and when it is due."""
-
-    __slots__ = ("begin", "due", "end", "got", "met", "number", "seen", "step", "steps")
-
-    def __init__(self, number: int, begin: int, needs: int) -> None:
-        self.number = number
-        self.begin = begin
-        self.end = 0
-        self.due = 0
-        self.got: list[float] = [0.0] * needs
-        self.met = False
-        self.seen = 0
-        self.step = 0
-        self.steps: Steps = []
-
-
-class Clock:
-    """What is remembered of one key.
-
-    Attributes:
-        start: Fields of the start event or roster row, as plain values; None before the start.
-        cycles: Open cycles by number; a single deadline has number 0 only.
-        last: Number of the newest cycle that was opened, and `last_end` when it ends (0: never).
-        paused: Since when the clock stands still, or 0.
-        wake: The instant of the timer that counts, or 0.
-
-    """
-
-    __slots__ = ("cycles", "feed", "last", "last_end", "paused", "start", "start_ms", "wake")
-
-    def __init__(self) -> None:
-        self.start: dict[str, Any] | None = None
-        self.start_ms = 0
-        self.feed = ""
-        self.cycles: dict[int, Cycle] = {}
-        self.last = 0
-        self.last_end = 0
-        self.paused = 0
-        self.wake = 0
-
-
-class NeedTest:
-    """A need, compiled: which events meet it, what they add, how much is enough."""
-
-    def __init__(self, feed: str, test: Test, amount: Test, reach: Test, name: str) -> None:
-        self.feed = feed
-        self.test = test
-        self.amount = amount
-        self.reach = reach
-        self.name = name
-
-
-class Parts:
-    """The compiled parts of a deadline: a test per role."""
-
-    def __init__(self, needs: list[NeedTest], tests: Mapping[str, tuple[str, Test]]) -> None:
-        self.needs = needs
-        self.tests = tests
-        self._of: dict[str, tuple[list[tuple[str, Test]], list[tuple[int, Test]]]] = {}
-
-    def of(self, feed: str) -> tuple[list[tuple[str, Test]], list[tuple[int, Test]]]:
-        """The roles and the needs that events of a feed may play and meet, with their tests."""
-        found = self._of.get(feed)
-        if found is None:
-            found = self._of[feed] = (
-                [(role, test) for role, (of, test) in self.tests.items() if of == feed],
-                [(n, need.test) for n, need in enumerate(self.needs) if need.feed == feed],
-            )
-        return found
-
 
 class DeadlineLogic:
     """All keys of one `deadline` rule in one partition.
 
     State: one `Clock` per key from its first event until it is cancelled; a single deadline that
-    was met is forgotten 400 days after its due instant.
+    was met is forgotten 400 days after its due instant. With `late: retract` a cycle in which
+    nothing was owed is kept, and what came before a start of a repeating deadline, for as long as
+    late records are taken.
     """
 
     def __init__(
@@ -125,6 +63,7 @@ class DeadlineLogic:
             (level.overdue, level.severity.rank) for level in levels if level.overdue is not None
         ]
         self.calendar = calendar
+        self.late_ms = (spec.late_ms or FORGET_AFTER_MS) if spec.retract else 0
         self.roster = {key: (start, row) for key, start, row in roster}
         self.scope = scope
         self.base_rank = judge.base_rank
@@ -164,11 +103,14 @@ class DeadlineLogic:
             return
         if played == ["while"] and not needs:
             self._attend(key, event_ms)
+            if event_ms < now_ms:
+                self._advance(key, now_ms - 1, event_ms - 1)
             return
         self.host.touch(key)
         if "start" in played and (clock is None or clock.start is None):
             fields = self.codec.fields(event)
-            clock = self._start(key, event_ms, fields, feed, now_ms)
+            self._start(key, event_ms, fields, feed)
+            clock = self.keys.get(key)
         if clock is not None and clock.start is not None:
             if "pause" in played and not clock.paused:
                 clock.paused = event_ms
@@ -177,26 +119,59 @@ class DeadlineLogic:
             if "while" in played:
                 self._attend(key, event_ms)
         if "cancel" in played:
-            self._cancel(key, now_ms, event)
+            self._cancel(key, event, event_ms, now_ms)
             return
         for number in needs:
             self._need(key, number, event, event_ms, now_ms)
-        self._advance(key, now_ms - 1)
+        self._advance(key, now_ms - 1, event_ms - 1)
 
     def _attend(self, key: str, event_ms: int) -> None:
-        """Note in its cycle that something was going on; the commonest event of all."""
+        """Note in its cycle that something was going on; the commonest event of all.
+
+        The event with which a cycle is one to be judged brings back what it passed over since.
+        """
         clock = self.keys.get(key)
         if clock is None or clock.start is None:
+            if self.spec.retract:
+                self._remember(key, [event_ms, ATTENDED, 1.0, None])
             return
         for cycle in clock.cycles.values():
             if cycle.begin <= event_ms < (cycle.end or event_ms + 1):
                 cycle.seen += 1
+                if cycle.seen == self.spec.while_count:
+                    ahead = sum(instant < event_ms for instant, _ in cycle.steps)
+                    cycle.step = min(cycle.step, ahead)
                 self.host.touch(key)
 
-    def _start(
-        self, key: str, at_ms: int, fields: Mapping[str, Any], feed: str, now_ms: int
-    ) -> Clock:
-        """Start the clock of a key; what was seen before counts for a single deadline."""
+    def _remember(self, key: str, seen: list[Any]) -> None:
+        """Keep what came before the start of its key; the start may be told late."""
+        clock = self.keys.setdefault(key, Clock())
+        if not clock.remember(seen, self.spec.while_count):
+            return
+        self.host.touch(key)
+        if not clock.wake:
+            self._ask_to_forget(key, clock)
+
+    def _ask_to_forget(self, key: str, clock: Clock) -> None:
+        """Ask for the instant from which something needs to be remembered no longer."""
+        first = clock.first_passing(every=self.spec.every is not None)
+        if first is not None:
+            clock.wake = first + self.late_ms
+            self.host.wake(clock.wake, key)
+
+    def _forget_early(self, key: str, clock: Clock, at_ms: int) -> None:
+        """Let go of what no start that is still taken could make count."""
+        clock.forget(at_ms - self.late_ms, every=self.spec.every is not None)
+        if clock.early:
+            self._ask_to_forget(key, clock)
+        else:
+            del self.keys[key]
+
+    def _start(self, key: str, at_ms: int, fields: Mapping[str, Any], feed: str) -> None:
+        """Start the clock of a key; what was seen before counts for a single deadline.
+
+        Of a start that is told late, what has come since then counts in its own order.
+        """
         clock = self.keys.get(key)
         if clock is None:
             clock = self.keys[key] = Clock()
@@ -205,8 +180,23 @@ class DeadlineLogic:
         self._open(clock, 0)
         if early is not None:
             clock.cycles[0].got = early.got
-            self._settle(key, clock, clock.cycles[0], now_ms, now_ms, None)
-        return clock
+            self._settle(key, clock, clock.cycles[0], at_ms, at_ms, None)
+        told, clock.early = sorted(clock.early, key=lambda seen: seen[0]), []
+        ended = called_off(told, at_ms)
+        for place, (seen_ms, number, amount, event) in enumerate(told):
+            if seen_ms >= at_ms:
+                self._advance(key, seen_ms - 1, at_ms - 1)
+            elif self.spec.every is not None or number < 0 or seen_ms <= ended:
+                continue
+            if number == ATTENDED:
+                self._attend(key, seen_ms)
+                continue
+            if number == CANCELLED:
+                self._cancel(key, event, seen_ms, seen_ms)
+                for later in told[place + 1 :]:
+                    self._remember(key, later)
+                return
+            self._count(key, clock, number, amount, event, (seen_ms, seen_ms))
 
     def _open(self, clock: Clock, number: int) -> None:
         """Open one cycle: when it begins, ends and is due, and what happens at which instant."""
@@ -246,28 +236,53 @@ class DeadlineLogic:
                 cycle.steps = self._steps(cycle.due)
         clock.paused = 0
 
-    def _cancel(self, key: str, at_ms: int, event: Event) -> None:
-        """Nothing is due any more; what fired is cleared."""
-        clock = self.keys.pop(key, None)
-        for cycle in sorted(clock.cycles if clock is not None else ()):
-            self.life.gone(key, at_ms, event, self._part(cycle))
+    def _cancel(self, key: str, event: Event, event_ms: int, now_ms: int) -> None:
+        """Nothing is due any more: what fired is cleared, or withdrawn if this was told late."""
+        clock = self.keys.get(key)
+        if clock is not None and clock.start is not None and event_ms < clock.start_ms:
+            return
+        if self.spec.retract and (clock is None or clock.start is None):
+            self._remember(key, [event_ms, CANCELLED, 0.0, event])
+            return
+        if clock is None:
+            return
+        del self.keys[key]
+        for _, cycle in sorted(clock.cycles.items()):
+            self._end(key, cycle, event, event_ms, now_ms)
 
     def _need(self, key: str, number: int, event: Event, event_ms: int, now_ms: int) -> None:
-        """Count an event towards the oldest cycle that still needs it."""
+        """See what an event adds, and count it."""
         clock = self.keys.get(key)
-        if clock is None or clock.start is None:
-            if self.spec.every is not None:
-                return
-            clock = clock or self.keys.setdefault(key, Clock())
-            if 0 not in clock.cycles:
-                clock.cycles[0] = Cycle(0, 0, len(self.parts.needs))
+        unknown = clock is None or clock.start is None
+        if unknown and self.spec.every is not None and not self.spec.retract:
+            return
         need = self.parts.needs[number]
         amount: float | None = 1.0
         if need.amount is not None:
-            scope = self.scope(key, event, event_ms, {"start": clock.start})
-            amount = need.amount(event, scope)
+            start = None if clock is None else clock.start
+            amount = need.amount(event, self.scope(key, event, event_ms, {"start": start}))
         if amount is None:
             return
+        if unknown and self.spec.retract:
+            self._remember(key, [event_ms, number, amount, event])
+            return
+        if clock is None:
+            clock = self.keys[key] = Clock()
+        if unknown and 0 not in clock.cycles:
+            clock.cycles[0] = Cycle(0, 0, len(self.parts.needs))
+        self._count(key, clock, number, amount, event, (event_ms, now_ms))
+
+    def _count(
+        self,
+        key: str,
+        clock: Clock,
+        number: int,
+        amount: float,
+        event: Event,
+        at: tuple[int, int],
+    ) -> None:
+        """Count an amount towards the oldest cycle that still needs it; `at` event and order."""
+        event_ms, now_ms = at
         for cycle in sorted(clock.cycles.values(), key=lambda cycle: cycle.number):
             if cycle.end and cycle.end <= event_ms and not self._judged(cycle):
                 continue  # nothing was owed in that cycle
@@ -299,32 +314,45 @@ class DeadlineLogic:
         ):
             return
         cycle.met = True
+        self._end(key, cycle, event, event_ms, now_ms)
+        if self.spec.every is not None and cycle.end <= now_ms:
+            del clock.cycles[cycle.number]
+
+    def _end(self, key: str, cycle: Cycle, event: Event, event_ms: int, now_ms: int) -> None:
+        """End a cycle's alert; one that fired only because this was told late is withdrawn."""
         part = self._part(cycle.number)
-        if event_ms <= cycle.due and event_ms < now_ms:
+        episode = self.life.find(key, part)
+        if episode is None:
+            return
+        if event_ms < now_ms and event_ms <= min(cycle.due, episode.said):
             self.life.retract(key, event_ms, event, part)
         else:
             self.life.gone(key, event_ms, event, part)
-        if self.spec.every is not None and cycle.end <= now_ms:
-            del clock.cycles[cycle.number]
 
     def on_timer(self, key: str, at_ms: int) -> None:
         """A limit, a warning, a cycle's end or a roster's start has come."""
         clock = self.keys.get(key)
-        if (clock is None or clock.start is None) and key in self.roster:
+        waits = clock is None or clock.start is None
+        if waits and key in self.roster and self.roster[key][0] == at_ms:
             start, row = self.roster[key]
-            if start == at_ms:
-                self.host.touch(key)
-                self._start(key, start, row, "", at_ms)
-                self._advance(key, at_ms)
+            self.host.touch(key)
+            self._start(key, start, row, "")
+            self._advance(key, at_ms)
         elif clock is not None and clock.wake == at_ms:
             clock.wake = 0
             self.host.touch(key)
-            self._advance(key, at_ms)
+            if waits:
+                self._forget_early(key, clock, at_ms)
+            else:
+                self._advance(key, at_ms)
         if key in self.life.open:
             self.life.on_timer(key, at_ms)
 
-    def _advance(self, key: str, at_ms: int) -> None:
-        """Do what is due by `at_ms`, then ask for the next instant."""
+    def _advance(self, key: str, at_ms: int, known_ms: int | None = None) -> None:
+        """Do what is due by `at_ms`, then ask for the next instant.
+
+        What a late record makes due is dated by its own instant, but not before `known_ms`.
+        """
         clock = self.keys.get(key)
         if clock is None or clock.start is None:
             return
@@ -333,8 +361,8 @@ class DeadlineLogic:
         for number in sorted(clock.cycles):
             cycle = clock.cycles[number]
             if not clock.paused:
-                self._climb(key, clock, cycle, at_ms)
-            over = cycle.met or (cycle.due <= at_ms and not self._judged(cycle))
+                self._climb(key, clock, cycle, at_ms, at_ms if known_ms is None else known_ms)
+            over = cycle.met or (cycle.due + self.late_ms <= at_ms and not self._judged(cycle))
             if cycle.end and cycle.end <= at_ms and over:
                 del clock.cycles[number]
         if self.spec.every is None and self._forgotten(clock, key, at_ms):
@@ -342,10 +370,11 @@ class DeadlineLogic:
             return
         self._plan(key, clock, at_ms)
 
-    def _climb(self, key: str, clock: Clock, cycle: Cycle, at_ms: int) -> None:
+    def _climb(self, key: str, clock: Clock, cycle: Cycle, until_ms: int, known_ms: int) -> None:
         """Announce the warnings, the miss and the overdue levels whose instants have come."""
-        while cycle.step < len(cycle.steps) and cycle.steps[cycle.step][0] <= at_ms:
-            _, rank = cycle.steps[cycle.step]
+        while cycle.step < len(cycle.steps) and cycle.steps[cycle.step][0] <= until_ms:
+            instant, rank = cycle.steps[cycle.step]
+            at_ms = max(instant, known_ms)
             cycle.step += 1
             if cycle.met or not self._judged(cycle):
                 continue
@@ -400,26 +429,15 @@ class DeadlineLogic:
         episodes = self.life.save(key)
         if clock is None:
             return [None, episodes] if episodes else None
-        cycles = [
-            [c.number, c.begin, c.end, c.due, c.got, c.met, c.seen, c.step]
-            for _, c in sorted(clock.cycles.items())
-        ]
-        newest = [clock.last, clock.last_end, clock.paused, clock.wake]
-        return [[clock.start, clock.start_ms, clock.feed, newest, cycles], episodes]
+        return [clock.save(self.codec), episodes]
 
     def load(self, key: str, saved: Any) -> None:
         """Take up a saved key and ask for its timers again."""
         plain, episodes = saved
         if plain is not None:
-            clock = self.keys[key] = Clock()
-            clock.start, clock.start_ms, clock.feed = plain[:3]
-            clock.last, clock.last_end, clock.paused, clock.wake = plain[3]
-            for number, begin, end, due, got, met, seen, step in plain[4]:
-                cycle = clock.cycles[number] = Cycle(number, begin, len(got))
-                cycle.end, cycle.due, cycle.got = end, due, list(got)
-                cycle.met, cycle.seen, cycle.step = met, seen, step
-                if clock.start is not None:
-                    cycle.steps = self._steps(due)
+            clock = self.keys[key] = Clock.load(plain, self.codec, self.parts)
+            for cycle in clock.cycles.values() if clock.start is not None else ():
+                cycle.steps = self._steps(cycle.due)
             if clock.wake:
                 self.host.wake(clock.wake, key)
         self.life.load(key, episodes)

@@ -157,9 +157,9 @@ def deadline(logic: DeadlineLogic, saved: Any, now_ms: int) -> Any:
         over = step > 0 and part not in parts  # its alert has ended; it is not raised again
         said = sum(at_ms < now_ms for at_ms, _ in logic._steps(due)) if over else 0  # noqa: SLF001
         cycles.append([number, begin, end, due, got, met, seen, said])
-    last, last_end, paused, _ = newest
-    wake = 0 if start is None else max(now_ms, 1)
-    plain = [start, start_ms, feed, [last, last_end, paused, wake], cycles]
+    last, last_end, paused, _, *early = newest
+    wake = max(now_ms, 1) if start is not None or (early and early[0]) else 0
+    plain = [start, start_ms, feed, [last, last_end, paused, wake, *early], cycles]
     return [plain, episodes(logic.life, opened, now_ms, by_rule=False)]
 
 

@@ -1,83 +1,28 @@
 """deadline: due at 24:00 of the last day, met by a sum, paused, cancelled, repeated, withdrawn."""
 
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from datetime import timedelta
 
 import deadline_oracle as oracle
 import pytest
 from deadline_oracle import Seen
+from deadline_stage import (
+    DAY_H,
+    MONTH,
+    MONTH_AND_5,
+    ORIGIN,
+    at_hours,
+    hour,
+    ms,
+    stage,
+    workdays,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_stage import Stage
 
-from engine.model.calendar import WorkCalendar
 from engine.model.period import Period, PeriodUnit
-from engine.operators.deadline import DeadlineLogic, NeedTest, Parts
-from engine.operators.specs.deadline import DeadlineSpec, Warning_
-from engine.ruleset.spec import LevelSpec, Severity
-
-ORIGIN = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-DAY_H = 24
-
-
-@cache
-def weekends_only() -> WorkCalendar:
-    return WorkCalendar("plain", date(2020, 1, 1), date(2030, 1, 1))
-
-
-def ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
-
-
-def hour(hours: int) -> int:
-    return ms(ORIGIN + timedelta(hours=hours))
-
-
-def workdays(count: int) -> Period:
-    return Period(((count, PeriodUnit.WORKDAYS),))
-
-
-MONTH = Period(((1, PeriodUnit.MONTHS),))
-
-
-def role(name: str):
-    return ("feed", lambda e, _x: e["role"] == name)
-
-
-def stage(
-    within: Period,
-    *,
-    reach: float | None = None,
-    every: Period | None = None,
-    attended: bool = False,
-    retract: bool = False,
-    warnings: tuple[Warning_, ...] = (),
-    overdue: tuple[tuple[Period, Severity], ...] = (),
-    roster: tuple = (),
-) -> Stage:
-    spec = DeadlineSpec(
-        within=within, needs=(), every=every, retract=retract, zone="UTC", calendar="plain",
-        warnings=warnings, while_=object() if attended else None,  # type: ignore[arg-type]
-    )  # fmt: skip
-    need = NeedTest(
-        "feed",
-        role("pay")[1],
-        None if reach is None else lambda e, _x: e["amount"],
-        None if reach is None else lambda _e, _x: reach,
-        "pay",
-    )
-    tests = {name: role(name) for name in ("start", "pause", "resume", "cancel")}
-    if attended:
-        tests["while"] = role("attend")
-    levels = tuple(LevelSpec(severity, overdue=period) for period, severity in overdue)
-
-    def make(judge, host, codec):
-        return DeadlineLogic(
-            spec, Parts([need], tests), levels, weekends_only(), roster,
-            lambda _k, _e, _t, facts: facts, judge, host, codec,
-        )  # fmt: skip
-
-    return Stage(make)
+from engine.operators.specs.deadline import Warning_
+from engine.ruleset.spec import Severity
 
 
 def tell(scene: Stage, story: list[Seen], until: int, restart: int = -1) -> list[tuple[str, int]]:
@@ -89,10 +34,6 @@ def tell(scene: Stage, story: list[Seen], until: int, restart: int = -1) -> list
         scene.event("feed", "k", {"role": seen.role, "amount": seen.amount}, at)
     scene.timers_before(hour(until) + 1)
     return [(what, at) for what, _, _, at, _ in scene.judge.said]
-
-
-def at_hours(told: list[tuple[str, int]]) -> list[tuple[str, float]]:
-    return [(what, (at - ms(ORIGIN)) / 3_600_000) for what, at in told]
 
 
 @pytest.mark.parametrize(
@@ -201,9 +142,6 @@ def test_a_payment_in_time_after_a_warning_clears_it() -> None:
 
 def test_a_rule_that_does_not_retract_takes_no_late_records() -> None:
     assert stage(workdays(5)).logic.late("feed") is None
-
-
-MONTH_AND_5 = Period(((1, PeriodUnit.MONTHS), (5, PeriodUnit.WORKDAYS)))
 
 
 @pytest.mark.parametrize(

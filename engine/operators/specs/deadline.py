@@ -61,6 +61,7 @@ class DeadlineSpec(OperatorSpec):
         cancel: An event after which nothing is due any more.
         roster: Keys that must start though no event starts them.
         retract: A late record that met the need in time withdraws the alert.
+        late_ms: With `retract`, how late a record is still taken; 0 however late.
         zone: Time zone of the days.
         calendar: Working-day calendar.
 
@@ -78,6 +79,7 @@ class DeadlineSpec(OperatorSpec):
     cancel: EventTest | None = None
     roster: Roster | None = None
     retract: bool = False
+    late_ms: int = 0
     zone: str = "Asia/Shanghai"
     calendar: str = "cn"
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from engine.alerts.context import Names
 from engine.decode.keys import joined_key
-from engine.operators.deadline import DeadlineLogic, NeedTest, Parts
+from engine.operators.deadline import DeadlineLogic
+from engine.operators.deadline_clock import NeedTest, Parts
 from engine.operators.specs.base import EventTest
 from engine.operators.specs.deadline import DeadlineSpec
 from engine.ruleset.making.base import Make, Making

@@ -141,6 +141,7 @@ def load(model: DeadlineModel, at: Loading) -> DeadlineSpec | None:
         cancel=events.get("cancel"),
         roster=roster,
         retract=at.model.late.then == "retract",
+        late_ms=at.model.late.allow,
         zone=zone,
         calendar=model.calendar,
     )
