@@ -57,7 +57,11 @@ def left(a: Position, b: Position, p: Position) -> bool:
 def passed(step: Step, a: Position, b: Position) -> int:
     """How a way passes the edge from a to b: 1 from left to right, -1 from right to left, 0 not."""
     before, after = left(a, b, step.begin), left(a, b, step.end)
-    if before == after or left(step.begin, step.end, a) == left(step.begin, step.end, b):
+    if before == after:
+        return 0
+    # The same line for there and back: whether it goes by an end of the edge must not depend on it.
+    low, high = min(step), max(step)
+    if left(low, high, a) == left(low, high, b):
         return 0
     return 1 if before else -1
 

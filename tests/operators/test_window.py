@@ -16,6 +16,8 @@ from engine.operators.buckets import aggregate_of
 from engine.operators.specs.window import Baseline, WindowSpec
 from engine.operators.window import Limit, WindowLogic
 from engine.operators.window_session import SessionLogic
+from engine.ruleset.making.window import standard_offset_ms
+from engine.ruleset.when.window import WindowModel
 
 HOUR = 60 * MIN
 AGGREGATES = (
@@ -406,3 +408,19 @@ def test_every_rule_of_these_laws_fires_often() -> None:
     look()
     for rule in RULES:
         assert sum(rule in one for one in fired) > 0.3 * len(fired), rule
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [("Asia/Shanghai", 8), ("America/New_York", -5), ("Europe/Berlin", 1), ("UTC", 0)],
+)
+def test_windows_are_cut_by_standard_time(zone: str, hours: int) -> None:
+    assert standard_offset_ms(zone) == hours * HOUR
+
+
+@pytest.mark.parametrize(
+    ("over", "step"), [("1h", MIN), ("24h", 24 * MIN), ("7d", 168 * MIN), ("1s", 20), ("7ms", 7)]
+)
+def test_a_window_without_steps_slides_in_sixtieths(over: str, step: int) -> None:
+    words = {"aggregate": "count", "over": over, "above": "3"}
+    assert WindowModel.model_validate(words).step() == step
