@@ -12,7 +12,9 @@ from pathlib import Path
 import places_world as world
 import pytest
 import pytest_asyncio
+from near_world import letter
 from places_worker import program
+from small_world import MIN, T0
 from stream_stage import ROOT, Stage, in_order
 from stream_world import Sent
 
@@ -122,3 +124,23 @@ async def test_kills_between_two_key_spaces_lose_nothing_and_repeat_nothing(
     expected, expected_rows = alone(places.program, records, END_MS)
     assert await places.alerts() == expected
     assert rows == expected_rows
+
+
+async def test_time_goes_on_through_all_key_spaces_when_every_source_is_quiet(
+    places: PlacesStage,
+) -> None:
+    """Three cars stand together; no heartbeat and no fix shows that it has lasted long enough."""
+    last_ms = 11 * MIN - 3_000  # its watermark is 3 s short of ten minutes
+    still = [
+        Sent("gps", who, letter((at, who, 0.0, 0.0, "b", True)).value, T0 + at)
+        for at in [*range(0, last_ms, MIN), last_ms]
+        for who in ("car-1", "car-2", "car-3")
+    ]
+    places.start("w0", idle_after="1s", tick_every_s=1.0)
+    await places.send(still)
+
+    alerts = await places.waited(places.layout.names.alerts, 2)
+
+    assert {one.value.split(b'"rule":"')[1][:5] for one in alerts} == {b"compa", b"pairs"}
+    ticks = await places.waited(places.layout.names.ticks, 6)
+    assert {one.key.split(b"/")[0] for one in ticks if b"elapsed_ms" in one.value} == {b"car"}
