@@ -9,6 +9,7 @@ none. Between two calls nothing happens. No clock is read; the same records give
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from heapq import heappop
 from typing import Any
 
@@ -78,7 +79,13 @@ class Space:
         self.feed_numbers = {feed: number for number, feed in enumerate(program.feeds)}
         self.logics: list[Logic] = [
             rule.make(
-                Host(number, self.timers, self.dirty[number], self._send),
+                Host(
+                    number,
+                    self.timers,
+                    self.dirty[number],
+                    self._send,
+                    partial(self._tell, rule.spec.id),
+                ),
                 self._emit,
                 self._overflow,
                 owns,
@@ -408,6 +415,9 @@ class Space:
 
     def _overflow(self, rule: str, at_ms: int) -> None:
         self._trouble(Trouble("too-many-alerts", rule, "", at_ms))
+
+    def _tell(self, rule: str, kind: str, detail: str, at_ms: int) -> None:
+        self._trouble(Trouble(kind, rule, detail, at_ms))
 
     def _trouble(self, trouble: Trouble) -> None:
         self.outcome.troubles.append(trouble)

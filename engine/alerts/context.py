@@ -127,6 +127,9 @@ class Names(dict[str, Any]):
             return None if anchor is None else (anchor[0], anchor[1])
         if name in episode.facts:
             return episode.facts[name]
+        for step in episode.facts.get("steps", ()):
+            if step["step"] == name:
+                return {**step["fields"], "event_time": step["at"]}
         return getattr(self.event, name, None)
 
     def _place(self) -> str | None:

@@ -18,10 +18,11 @@ class Host:
         timers: Instants asked for.
         dirty: Keys whose state changed.
         send: Hands an event to another key space.
+        tell: Says what an operator of the engine must hear about: kind, detail, event time.
 
     """
 
-    __slots__ = ("dirty", "number", "send", "timers")
+    __slots__ = ("dirty", "number", "send", "tell", "timers")
 
     def __init__(
         self,
@@ -29,11 +30,13 @@ class Host:
         timers: list[tuple[int, int, str]],
         dirty: set[str],
         send: Callable[[Sent], None] = lambda _sent: None,
+        tell: Callable[[str, str, int], None] = lambda _kind, _detail, _at_ms: None,
     ) -> None:
         self.number = number
         self.timers = timers
         self.dirty = dirty
         self.send = send
+        self.tell = tell
 
     def wake(self, at_ms: int, key: str) -> None:
         """Ask to be called at an instant of event time, after all events up to it."""

@@ -13,6 +13,7 @@ from engine.operators.specs.deadline import DeadlineSpec
 from engine.operators.specs.dwell import DwellSpec
 from engine.operators.specs.match import MatchSpec
 from engine.operators.specs.near import NearSpec
+from engine.operators.specs.sequence import SequenceSpec
 from engine.operators.specs.silence import SilenceSpec
 from engine.operators.specs.window import WindowSpec
 from engine.ruleset.making import (
@@ -24,6 +25,7 @@ from engine.ruleset.making import (
     dwell,
     match,
     near,
+    sequence,
     silence,
     window,
 )
@@ -39,6 +41,7 @@ MAKERS: Mapping[type[OperatorSpec], Callable[[Any, Making], Make]] = {
     CrossSpec: cross.make,
     ChangeSpec: change.make,
     WindowSpec: window.make,
+    SequenceSpec: sequence.make,
     SilenceSpec: silence.make,
 }
 

@@ -13,6 +13,7 @@ from engine.ruleset.when import (
     dwell,
     match,
     near,
+    sequence,
     silence,
     window,
 )
@@ -30,6 +31,7 @@ LOADERS: Mapping[str, Load] = {
     "near": near.load,
     "change": change.load,
     "window": window.load,
+    "sequence": sequence.load,
     "silence": silence.load,
 }
 

@@ -14,12 +14,12 @@ from engine.ruleset.when.deadline import DeadlineModel
 from engine.ruleset.when.dwell import DwellModel
 from engine.ruleset.when.match import MatchModel, bare_condition
 from engine.ruleset.when.near import NearModel
+from engine.ruleset.when.sequence import SequenceModel
 from engine.ruleset.when.silence import SilenceModel
 from engine.ruleset.when.window import WindowModel
 
 LATER_OPERATORS = (
     "corridor",
-    "sequence",
 )
 
 
@@ -35,6 +35,7 @@ class WhenModel(Strict):
     near: NearModel | None = None
     change: ChangeModel | None = None
     window: WindowModel | None = None
+    sequence: SequenceModel | None = None
     silence: SilenceModel | None = None
 
     @model_validator(mode="after")
