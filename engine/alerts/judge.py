@@ -29,6 +29,7 @@ class Words:
         levels: (function, rank) of the levels that an expression raises.
         traces: What each part of the rule's conditions answered; belongs into the evidence.
         describe: An event's fields as plain values.
+        check: What to look at on site; with `units` in charge and `offences`, from the playbook.
 
     """
 
@@ -42,6 +43,9 @@ class Words:
     summary: Mapping[str, Template] = field(default_factory=dict)
     calendar: WorkCalendar | None = None
     describe: Describe = dict
+    check: list[dict[str, str]] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    offences: list[dict[str, str]] = field(default_factory=list)
 
 
 _JUDGED = frozenset({Transition.FIRED, Transition.RAISED})
@@ -131,6 +135,7 @@ class RuleJudge:
         where = names["anchor"] or names["position"]
         whole = episode.id = episode.id or episode_id(spec.id, key, episode.since, episode.part)
         values = _Sight(known, names)
+        judged = transition in _JUDGED
         return Change(
             delivery_id=delivery_id(whole, transition, episode.ordinal),
             episode_id=whole,
@@ -150,9 +155,12 @@ class RuleJudge:
             lon=None if where is None else where[0],
             lat=None if where is None else where[1],
             held_ms=at_ms - episode.since,
-            evidence=self._evidence(known, names, episode, transition in _JUDGED),
+            evidence=self._evidence(known, names, episode, judged),
             basis=[_basis(ground) for ground in spec.basis],
             playbook=spec.playbook,
+            check=words.check if judged else [],
+            units=words.units if judged else [],
+            offences=words.offences if judged else [],
             dispatch=spec.dispatch,
             owner=spec.owner,
             pack=spec.pack,

@@ -28,7 +28,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 
     Times are UTC milliseconds of event time. `delivery_id` identifies this transition (receivers
     drop a repeated one), `episode_id` only groups. Positions are WGS-84 degrees. `evidence` holds
-    the values, events and look-ups that made the rule fire.
+    the values, events and look-ups that made the rule fire. What to check on site, the units in
+    charge and the offences of the rule's playbook come with what fires and what climbs only; a
+    receiver that has read them once knows them by the name of the playbook.
     """
 
     delivery_id: str
@@ -52,6 +54,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     evidence: dict[str, Any] = {}
     basis: list[dict[str, str]] = []
     playbook: str = ""
+    check: list[dict[str, str]] = []
+    units: list[str] = []
+    offences: list[dict[str, str]] = []
     dispatch: str = ""
     owner: str = ""
     pack: str = ""

@@ -28,7 +28,7 @@ from engine.ruleset.expr import (
     compile_value,
 )
 from engine.ruleset.making.base import Function, Make, Making
-from engine.ruleset.spec import Project, RuleSpec, Status
+from engine.ruleset.spec import Playbook, Project, RuleSpec, Status
 from engine.ruleset.stages import Stage, Stages, Tell, plan_stages
 
 
@@ -340,7 +340,19 @@ def _rule(stage: Stage, project: Project, codec: StructCodec) -> RuleProgram:
         if schedule is None or schedule.calendar == "all-days"
         else project.calendars[schedule.calendar],
         describe=codec.fields,
+        **_what_to_do(project.playbooks.get(rule.playbook)),
     )
     return RuleProgram(
         rule, words, conditions, stage.make(Making(rule, words, project, codec, function))
     )
+
+
+def _what_to_do(playbook: Playbook | None) -> dict[str, Any]:
+    """What a playbook says to those who are sent out, as alerts hold it."""
+    if playbook is None:
+        return {}
+    return {
+        "check": [dict(words) for words in playbook.check],
+        "units": list(playbook.units),
+        "offences": [dict(words) for words in playbook.offences],
+    }

@@ -17,19 +17,11 @@ from engine.edge.cli.card import Card, closing_line, score
 from engine.edge.cli.receive import Inbox, serve, signature
 from engine.edge.cli.voice import Voice, speak_as
 from engine.model.change import Change, Transition
-from engine.ruleset.spec import Basis, Playbook
 from engine.text import LANGUAGES
 
 GOLDEN = Path(__file__).parent / "golden"
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 NOW = 1_780_000_000
-PLAYBOOK = Playbook(
-    "onsite-check",
-    {"en": "On site", "zh": "现场核查"},
-    check=[{"en": "Papers", "zh": "核对单证"}, {"en": "Escort", "zh": "押运员是否在岗"}],
-    units=["公安", "交通运输"],
-    basis=(Basis("危险化学品安全法"),),
-)
 
 
 def change(**more: object) -> Change:
@@ -52,6 +44,9 @@ def change(**more: object) -> Change:
         "lat": 31.95015,
         "basis": [{"title": "危险货物道路运输安全管理办法", "article": "45"}],
         "playbook": "onsite-check",
+        "check": [{"en": "Papers", "zh": "核对单证"}, {"en": "Escort", "zh": "押运员是否在岗"}],
+        "units": ["公安", "交通运输"],
+        "offences": [{"en": "Unlicensed storage", "zh": "非法储存危险物质"}],
         "evidence": {
             "operator": {"value": 0.0, "reach": 993_000.0},
             "events": [
@@ -69,14 +64,14 @@ def test_what_a_feed_said_cannot_steer_the_terminal():
     fields = {"summary": {"en": evil}, "title": {"en": evil}, "place": evil, "key": evil}
     evidence = {"events": [{"feed": "gps", "fields": {"goods": evil}}]}
     for transition in (Transition.FIRED, Transition.CLEARED):
-        shown = Card({}).text(change(**fields, evidence=evidence, transition=transition))
+        shown = Card().text(change(**fields, evidence=evidence, transition=transition))
         assert not set(evil[:1] + evil[4:]) & set(shown)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_an_alert_reads_as_the_person_on_duty_wants_it(lang):
     speak_as(Voice(lang))
-    card = Card({"onsite-check": PLAYBOOK})
+    card = Card()
     later = {"at_ms": 1_780_270_641_000, "ordinal": 1}
     text = "\n".join(
         [
@@ -84,7 +79,19 @@ def test_an_alert_reads_as_the_person_on_duty_wants_it(lang):
             card.text(change(transition="raised", severity="orange", **later)),
             card.text(change(transition="cleared", **later)),
             card.text(change(transition="retracted", **later)),
-            card.text(change(title={}, summary={}, place=None, basis=[], playbook="", evidence={})),
+            card.text(
+                change(
+                    title={},
+                    summary={},
+                    place=None,
+                    basis=[],
+                    playbook="",
+                    evidence={},
+                    check=[],
+                    units=[],
+                    offences=[],
+                )
+            ),
         ]
     )
     path = GOLDEN / f"card.{lang}.txt"

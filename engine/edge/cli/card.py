@@ -1,7 +1,6 @@
 """An alert as the person on duty wants to read it: what, where, how long, what to do, why."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from engine.edge.cli.projects import find
 from engine.edge.cli.voice import voice
 from engine.model.change import Change, Transition
 from engine.model.units import format_duration, format_number
-from engine.ruleset.spec import Playbook
 from simulators.to_files import read_truth
 from simulators.truth import compare
 
@@ -25,17 +22,8 @@ _LONGEST_NUMBER = 9
 _INSTANT = 100_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
 class Card:
-    """Lays alerts out; knows the playbooks, which alerts only name."""
-
-    playbooks: Mapping[str, Playbook]
-
-    @classmethod
-    def reading(cls, rules: Sequence[Path]) -> "Card":
-        """Cards with the playbooks of these packs, or of those that come along."""
-        project = find(rules).project
-        return cls({} if project is None else project.playbooks)
+    """Lays alerts out; everything that it says is in the alert itself."""
 
     def text(self, change: Change) -> str:
         """One alert as several lines; later changes of the same alert are one line."""
@@ -57,15 +45,15 @@ class Card:
 
     def _facts(self, change: Change, lang: str) -> list[tuple[str, str]]:
         held = speak_since(change, lang)
-        playbook = self.playbooks.get(change.playbook)
-        checks = [_words(check, lang) for check in playbook.check] if playbook else []
+        checks = [_words(check, lang) for check in change.check]
         comma = "；" if lang == "zh" else "; "
         numbered = comma.join(f"{number}. {text}" for number, text in enumerate(checks, 1))
         facts = [
             ("where", _place(change)),
             ("since", held),
             ("do", numbered),
-            ("units", comma.join(playbook.units) if playbook else ""),
+            ("units", comma.join(change.units)),
+            ("offences", comma.join(_words(offence, lang) for offence in change.offences)),
             ("basis", comma.join(map(_basis, change.basis))),
             ("evidence", _evidence(change.evidence, lang)),
         ]

@@ -110,11 +110,11 @@ def serve(port: int, inbox: Inbox) -> ThreadingHTTPServer:
 
 
 def receive_alerts(
-    port: int, *, secret: str | None, truth: Path | None, quiet_after_s: float, rules: list[Path]
+    port: int, *, secret: str | None, truth: Path | None, quiet_after_s: float
 ) -> int:
     """Receive until interrupted or quiet; prints each alert and a count at the end."""
     speak = voice()
-    card = Card.reading(rules)
+    card = Card()
     show = _as_record if speak.json else lambda change: speak.line(card.text(change))
     inbox = Inbox(secret or os.environ.get("FOREWARN_RECEIVE_SECRET"), show)
     server = serve(port, inbox)

@@ -73,7 +73,6 @@ def receive(
     secret: Annotated[str | None, typer.Option("--secret", metavar="SECRET")] = None,
     truth: Annotated[Path | None, typer.Option("--truth", metavar="FILE")] = None,
     quiet_after: Annotated[float, typer.Option("--quiet-after", metavar="SECONDS")] = 0.0,
-    rules: Packs = None,
     json: Json = False,
     lang: Lang = None,
 ) -> int:
@@ -81,9 +80,7 @@ def receive(
     from engine.edge.cli.receive import receive_alerts
 
     del json, lang
-    return receive_alerts(
-        port, secret=secret, truth=truth, quiet_after_s=quiet_after, rules=rules or []
-    )
+    return receive_alerts(port, secret=secret, truth=truth, quiet_after_s=quiet_after)
 
 
 def demo(
