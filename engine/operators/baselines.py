@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from math import sqrt
+from statistics import median
 from typing import Any, NamedTuple
+
+from engine.operators.specs.window import Baseline
 
 HOUR_MS = 3_600_000
 HOURS = 168
@@ -11,25 +14,29 @@ WEEK_MS = HOURS * HOUR_MS
 
 
 class Compared(NamedTuple):
-    """The mean of what a value is compared with and its sample deviation; None: not known."""
+    """The mean (or median) of what a value is compared with, and the sample deviation.
+
+    None where it is not known.
+    """
 
     mean: float | None
     spread: float | None
 
     @classmethod
-    def of(cls, values: Sequence[float], at_least: int) -> "Compared":
-        """Of some values, if they are enough; the deviation needs two."""
+    def of(cls, values: Sequence[float], base: Baseline) -> "Compared":
+        """Of some values, if they are enough; the deviation (from the mean) needs two."""
         count = len(values)
-        if count < max(1, at_least):
+        if count < max(1, base.at_least):
             return cls(None, None)
         mean = sum(values) / count
+        middle = median(values) if base.median else mean
         if count == 1:
-            return cls(mean, None)
-        return cls(mean, sqrt(sum((value - mean) ** 2 for value in values) / (count - 1)))
+            return cls(middle, None)
+        return cls(middle, sqrt(sum((value - mean) ** 2 for value in values) / (count - 1)))
 
 
 def weekly(
-    slots: dict[int, list[list[Any]]], local_ms: int, value: float | None, weeks: int, at_least: int
+    slots: dict[int, list[list[Any]]], local_ms: int, value: float | None, base: Baseline
 ) -> Compared:
     """Compare a window with those of the same hour of the week in past weeks, and remember it.
 
@@ -39,10 +46,10 @@ def weekly(
         slots: By hour of the week, for each week known [week, windows, sum of their values].
         local_ms: The window's end by the local clock; it belongs to the hour before it.
         value: The window's value, or None.
-        weeks: How many past weeks count.
-        at_least: How many of them must be known.
+        base: How many past weeks count, and how many of them must be known.
 
     """
+    weeks = base.weeks
     week, slot = divmod((local_ms - 1) // HOUR_MS, HOURS)
     entries = slots.get(slot, [])
     past = [total / count for number, count, total in entries if week - weeks <= number < week]
@@ -53,4 +60,4 @@ def weekly(
         else:
             entries.append([week, 1, value])
         slots[slot] = [entry for entry in entries if entry[0] > week - weeks - 1]
-    return Compared.of(past, at_least)
+    return Compared.of(past, base)

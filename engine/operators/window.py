@@ -220,7 +220,7 @@ class WindowLogic:
         if base is None:
             return Compared(None, None)
         if base.weeks:
-            return weekly(series.weeks, at_ms + self.offset_ms, value, base.weeks, base.at_least)
+            return weekly(series.weeks, at_ms + self.offset_ms, value, base)
         if base.earlier_ms:
             count, before = self._over(series, end - self.earlier, self.earlier_length)
             return Compared(before if count >= least else None, None)
@@ -229,7 +229,7 @@ class WindowLogic:
             for name, (count, other) in values.items()
             if name != member and count >= least and other is not None
         ]
-        return Compared.of(others, base.at_least)
+        return Compared.of(others, base)
 
     def _decide(
         self,

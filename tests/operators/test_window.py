@@ -34,6 +34,7 @@ def stage(words: oracle.Words, gap: int = 0) -> Stage:
             "member" if words.base == "neighbours" else "",
             words.earlier_over,
             words.at_least,
+            words.median,
         )
     counts = words.aggregate == "count"
     spec = WindowSpec(
@@ -96,7 +97,7 @@ def build(steps: list, *, members: bool = False, wait: int = MIN) -> list[oracle
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from([0, 1, 1, 2, 3, 5, 12, 40]), st.integers(-4, 9), st.sampled_from("abc")
+        st.sampled_from([0, 1, 1, 2, 3, 5, 12, 40]), st.integers(-4, 9), st.sampled_from("abcd")
     ),
     min_size=1,
     max_size=25,
@@ -141,6 +142,7 @@ base_words = st.one_of(
         above=st.just(0.4321),
         base=st.just("neighbours"),
         at_least=st.sampled_from([1, 2]),
+        median=st.booleans(),
     ),
 )
 
@@ -170,16 +172,25 @@ def test_baselines_are_those_that_brute_force_finds(
     st.sampled_from([20 * MIN, 60 * MIN]),
     st.integers(1, 2),
     st.integers(0, 24),
+    st.booleans(),
 )
 def test_the_same_hour_of_past_weeks_is_what_brute_force_finds(
-    visits: list, every: int, at_least: int, restart: int
+    visits: list, every: int, at_least: int, restart: int, median: bool
 ) -> None:
     week = 168 * HOUR
     samples = sorted(
         (number * week + hour * 20 * MIN, "", float(value)) for number, hour, value in visits
     )
     words = oracle.Words(
-        "sum", 60 * MIN, every, above=0.5, base="weeks", weeks=3, at_least=at_least, factor=1.25
+        "sum",
+        60 * MIN,
+        every,
+        above=0.5,
+        base="weeks",
+        weeks=3,
+        at_least=at_least,
+        factor=1.25,
+        median=median,
     )
     if samples:
         edges = sorted({at // every * every + k * every for at, _, _ in samples for k in range(5)})

@@ -28,6 +28,7 @@ class Words:
     earlier_over: int = 0
     at_least: int = 1
     for_ms: int = 0
+    median: bool = False
 
 
 def aggregated(words: Words, samples: list[tuple[int, float]], over: int) -> float | None:
@@ -88,7 +89,13 @@ def compared(words: Words, samples: list[Sample], member: str, edge: int) -> flo
             past = [value_at(words, samples, member, end, words.over)[1] for end in ends]
             known = [value for value in past if value is not None]
             found += [sum(known) / len(known)] if known else []
-    return sum(found) / len(found) if len(found) >= words.at_least and found else None
+    if len(found) < words.at_least or not found:
+        return None
+    if words.median:
+        half = len(found) // 2
+        ordered = sorted(found)
+        return ordered[half] if len(found) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    return sum(found) / len(found)
 
 
 def episodes(words: Words, samples: list[Sample], until: int) -> list[tuple[str, str, int, int]]:

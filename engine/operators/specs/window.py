@@ -22,6 +22,7 @@ class Baseline:
             others; empty: not these.
         over_ms: How long the earlier window is.
         at_least: How many weeks or neighbours must be known.
+        median: Their median counts, not their mean.
 
     """
 
@@ -30,6 +31,7 @@ class Baseline:
     neighbours: str = ""
     over_ms: int = 0
     at_least: int = 1
+    median: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class BaselineModel(Strict):
     over: Duration | None = None
     neighbours: Text | None = None
     at_least: Positive | None = None
+    average: Literal["mean", "median"] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -43,6 +44,8 @@ class BaselineModel(Strict):
         exactly_one(kinds, *kinds)
         if self.over is not None and self.earlier is None:
             refuse("R535", name="over", missing="earlier", at="over")
+        if self.average is not None and self.earlier is not None:
+            refuse("R536", name="average", other="earlier", at="average")
         return self
 
 
@@ -209,7 +212,7 @@ def _baseline(model: WindowModel, at: Loading) -> Baseline | None:
             field for feed in at.feeds for field in keys_of(at, feed.name)
         }:
             at.notes.add((*path, "neighbours"), "R540", name=name)
-    found = Baseline(weeks, base.earlier or 0, name or "", 0, least)
+    found = Baseline(weeks, base.earlier or 0, name or "", 0, least, base.average == "median")
     return replace(found, over_ms=(base.over or model.over or 0)) if base.earlier else found
 
 
