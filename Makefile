@@ -84,11 +84,11 @@ prove-truth: .venv/ready ## proof: alerts against the labelled truth of simulate
 	@$(PROVE)prove_truth $(PROVE_ARGS)
 
 .PHONY: prove-kill
-prove-kill: .venv/ready ## proof: 200 kills of the embedded daemon change nothing
+prove-kill: .venv/ready ## proof: kills of the embedded daemon, at random and at every named place, change nothing
 	@$(PROVE)prove_kill $(PROVE_ARGS)
 
 .PHONY: prove-kill-kafka
-prove-kill-kafka: .venv/ready ## proof: 30 kills and 10 stops of workers and dispatcher change nothing
+prove-kill-kafka: .venv/ready ## proof: kills and stops of workers and dispatcher change nothing
 	@$(PROVE)prove_kill_kafka $(PROVE_ARGS)
 
 .PHONY: prove-speed
@@ -106,6 +106,38 @@ prove-bad-input: .venv/ready ## proof: bad records, a bad rule and bad declarati
 .PHONY: prove-new-user
 prove-new-user: ## proof: a fresh clone, the demo, the tests, and the first rule by the README
 	@benchmarks/prove_new_user.sh $(PROVE_ARGS)
+
+.PHONY: prove-zombie
+prove-zombie: .venv/ready ## proof: workers that were stopped beyond their session and woke harm nothing
+	@$(PROVE)prove_zombie $(PROVE_ARGS)
+
+.PHONY: prove-membership
+prove-membership: .venv/ready ## proof: joins, leaves and rolling restarts lose nothing; how long a takeover takes
+	@$(PROVE)prove_membership $(PROVE_ARGS)
+
+.PHONY: prove-broker
+prove-broker: .venv/ready ## proof: a broker that is away, flaps, or dies among three
+	@$(PROVE)prove_broker $(PROVE_ARGS)
+
+.PHONY: prove-embedded-faults
+prove-embedded-faults: .venv/ready ## proof: full disk, locked folder, broken file and clock steps (as root)
+	@$(PROVE)prove_embedded_faults $(PROVE_ARGS)
+
+.PHONY: prove-recovery
+prove-recovery: .venv/ready ## figure: a million keys restored, against Faust's tables and a bare read
+	@$(PROVE)prove_recovery $(PROVE_ARGS)
+
+.PHONY: prove-throughput
+prove-throughput: .venv/ready ## figure: end to end on Kafka, against Faust, Quix Streams and a bare loop
+	@$(PROVE)prove_throughput $(PROVE_ARGS)
+
+.PHONY: prove-latency
+prove-latency: .venv/ready ## figure: event to alert over a bare consumer, and a rate held for ten minutes
+	@$(PROVE)prove_latency $(PROVE_ARGS)
+
+.PHONY: prove-soak
+prove-soak: .venv/ready ## figure: an hour at half load, memory and lag sampled
+	@$(PROVE)prove_soak $(PROVE_ARGS)
 
 .PHONY: prove-all
 prove-all: prove-truth prove-bad-input prove-parity prove-kill prove-kill-kafka prove-speed prove-speed-kafka prove-new-user ## all of these
