@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import orjson
 import pytest
@@ -55,11 +56,12 @@ def test_a_closed_way_passes_a_long_line_as_often_back_as_forth(corners: list) -
 @settings(max_examples=300, deadline=None)
 @given(grid, grid, grid, st.floats(1_000, 60_000))
 def test_nearness_is_that_of_the_nearest_point(p: tuple, a: tuple, b: tuple, radius: float):
-    line = shapely.LineString([a, b]) if a != b else shapely.Point(a)
-    spot = shapely.get_coordinates(shapely.line_interpolate_point(
-        line, shapely.line_locate_point(line, shapely.Point(p))
-    ))[0] if a != b else a  # fmt: skip
-    metres = distance_m(*p, float(spot[0]), float(spot[1]))
+    lon, lat = a
+    if a != b:
+        line: Any = shapely.LineString([a, b])
+        spot = line.interpolate(line.project(shapely.Point(p)))
+        lon, lat = spot.x, spot.y
+    metres = distance_m(p[0], p[1], lon, lat)
     if abs(metres - radius) > 0.002 * radius:
         assert near(p, [(a, b)], radius) == (metres < radius)
 
