@@ -1,6 +1,7 @@
 """The one place that knows which connectors exist and puts the parts of a daemon together."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -53,15 +54,13 @@ class Plan:
         """Names of the sinks that must hear of a change."""
         return sinks_for(change, self.routes)
 
-    @property
-    def secrets(self) -> list[str]:
-        """Every secret that the settings hold themselves, so that logs can cut it out."""
-        return [
-            value.get_secret_value()
-            for one in (*self.sources, *self.sinks)
-            for value in dict(one.options).values()
-            if isinstance(value, SecretStr)
-        ]
+    def secrets(self, configured: Configured) -> list[str]:
+        """Every secret of the settings and of files they name, so that logs can cut it out."""
+        values, folder = configured.values, configured.folder
+        found = _secrets(values.http, folder) + _secrets(values.kafka, folder)
+        for one in (*self.sources, *self.sinks):
+            found += _secrets(one.options, configured.data_folder)
+        return found
 
 
 def plan_connectors(configured: Configured, project: Project, lang: str) -> Plan:
@@ -158,6 +157,19 @@ def make_intake(
     )
 
 
+def _secrets(options: BaseModel, folder: Path) -> list[str]:
+    """The secrets among some options, and those in files; an unreadable file is told elsewhere."""
+    found = []
+    values = dict(options)
+    for name, value in values.items():
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+        elif value and name.endswith("_file") and name.removesuffix("_file") in values:
+            with suppress(OSError, UnicodeDecodeError):
+                found.append((folder / value).read_text("utf-8").strip())
+    return found
+
+
 def retry_policy(settings: OutboxSettings) -> RetryPolicy:
     """How patient the senders are."""
     return RetryPolicy(
@@ -251,4 +263,13 @@ def _all_to(sink: str, routes: Mapping[str, RouteSpec]) -> dict[str, RouteSpec]:
     return {
         name: RouteSpec(name, (sink,), route.min_severity, route.labels, route.at)
         for name, route in every.items()
+    }
+
+
+def connector_options() -> Mapping[str, Mapping[str, type[BaseModel]]]:
+    """What may be declared about each kind of connector: by section of the settings and kind."""
+    found = {"sources": connectors.source_kinds(), "sinks": connectors.sink_kinds()}
+    return {
+        section: {kind: connectors.module_of(path).Options for kind, path in sorted(kinds.items())}
+        for section, kinds in found.items()
     }

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+import connectors
 from engine.edge.settings import read_secret, read_settings
+from engine.edge.wiring import Declared, Plan
 from engine.errors import DeclarationError, EnvironmentUnusable
 
 FILE = """
@@ -98,3 +100,28 @@ def test_secrets_come_from_files_without_their_line_end(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("abc\n")
     assert read_secret(None, "token", tmp_path, "en") == "abc"
     assert read_secret(None, None, tmp_path, "en") is None
+
+
+def test_every_secret_is_known_to_the_logs_wherever_it_was_written(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for place, secret in ((data / "hook", "in-a-sink-file"), (tmp_path / "http", "in-http-file")):
+        place.write_text(f"{secret}\n", "utf-8")
+    (tmp_path / "kafka").write_text("in-kafka-file\n", "utf-8")
+    folder = write(
+        tmp_path,
+        """
+data_folder: data
+sinks:
+  one: {kind: webhook, url: "http://h/", secret_file: hook, token: in-the-sink}
+http: {token: in-the-settings, token_file: http}
+kafka: {username: me, password_file: kafka}
+""",
+    )
+    configured = read_settings(folder, {})
+    module = connectors.module_of(connectors.SINKS["webhook"])
+    options = module.Options(url="http://h/", secret_file="hook", token="in-the-sink")
+    plan = Plan(sinks=[Declared("one", "webhook", module, options)])
+    assert set(plan.secrets(configured)) == {
+        "in-a-sink-file", "in-the-sink", "in-the-settings", "in-http-file", "in-kafka-file",
+    }  # fmt: skip

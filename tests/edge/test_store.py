@@ -222,3 +222,20 @@ def test_which_failures_of_the_disk_may_pass(code: int | None, passes: bool) -> 
     if code is not None:
         error.sqlite_errorcode = code
     assert may_pass(error) is passes
+
+
+async def test_nobody_but_its_owner_reads_what_holds_personal_data(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / "forewarn.db").touch(0o644)
+    async with a_store(folder, "s") as store:
+        await store.apply({PLACE: outcome(changes=[change("a")])})
+        files = [file for file in folder.iterdir() if file.name.startswith("forewarn.db")]
+        assert len(files) > 1
+        assert [file.stat().st_mode & 0o077 for file in files] == [0] * len(files)
+
+
+async def test_the_folder_that_is_made_is_its_owners_alone(tmp_path: Path) -> None:
+    async with a_store(tmp_path / "new", "s") as store:
+        await store.apply({PLACE: outcome(changes=[change("a")])})
+        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700

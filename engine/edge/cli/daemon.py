@@ -40,9 +40,7 @@ def run_daemon(
     project = find(configured.packs).usable()
     plan = plan_connectors(configured, project, voice().lang)
     log = configured.values.log
-    kafka = configured.values.kafka
-    own = [one.get_secret_value() for one in (kafka.password, kafka.key_password) if one]
-    set_up_logs(log.level, log.format, [*plan.secrets, *own])
+    set_up_logs(log.level, log.format, plan.secrets(configured))
     if configured.values.broker is None:
         if role is not None:
             raise Misuse(voice().say("run-no-broker", role=role))

@@ -27,7 +27,7 @@ class FolderLock:
         """
         path = folder / "lock"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(0o700, parents=True, exist_ok=True)
             self._file: IO[str] = path.open("a+", encoding="ascii")
         except OSError as error:
             message = say("folder-unusable", lang, path=folder, why=error.strerror or str(error))

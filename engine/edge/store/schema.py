@@ -1,6 +1,7 @@
 """The tables of the daemon's one database file, their version, and what we refuse to open."""
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import EnvironmentUnusable, StateError
@@ -105,12 +106,17 @@ UPGRADES = {
 def connect(path: Path, lang: str) -> sqlite3.Connection:
     """Open the database for its one writer, making it when the folder is new.
 
+    It holds personal data: nobody but its owner may read it, nor the log that SQLite keeps beside.
+
     Raises:
         EnvironmentUnusable: the file is damaged, is not ours, or the disk refuses.
         StateError: a newer Forewarn wrote it.
 
     """
     try:
+        with suppress(OSError):  # SQLite says it better
+            path.touch(0o600)
+            path.chmod(0o600)
         link = sqlite3.connect(path, isolation_level=None, timeout=5, cached_statements=256)
         try:
             _prepare(link, path, lang)
