@@ -15,16 +15,26 @@ SENT = frozenset({Status.STABLE.value})
 def sinks_for(change: Change, routes: Mapping[str, RouteSpec]) -> tuple[str, ...]:
     """Names of the sinks that must hear of a change, each once, in declared order.
 
-    A rule that names no route is sent by the route `default` where there is one. Every
+    A rule that names no route is sent by the route `default` where there is one, and so is an
+    alert whose labels are not those of the route that its rule names. Every
     transition is judged by its own severity: an alert that climbs into a route's range is
     announced there by the transition that climbs, and its end by the severity it ended with.
     """
     if change.status not in SENT:
         return ()
     route = routes.get(change.dispatch or DEFAULT)
+    if route is not None and not _wants(route, change):
+        route = routes.get(DEFAULT)
+        if route is not None and not _wants(route, change):
+            return ()
     if route is None or Severity(change.severity).rank < route.min_severity.rank:
         return ()
     return tuple(dict.fromkeys(route.sinks))
+
+
+def _wants(route: RouteSpec, change: Change) -> bool:
+    """Whether an alert has all the labels that a route asks for."""
+    return all(change.labels.get(name) == value for name, value in route.labels.items())
 
 
 def unknown_sinks(

@@ -117,6 +117,10 @@ def _basis(rule: LoadedRule, basis: Sequence[Basis], today: date | None) -> None
             rule.notes.add(("basis", index), "W203", title=item.title, day=day)
 
 
+DEFAULT_ROUTE = "default"
+"""Where alerts go whose labels the route of their rule does not ask for."""
+
+
 @dataclass(slots=True)
 class _Uses:
     """What the rules of a project use."""
@@ -156,6 +160,8 @@ def _unused(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
     for name, route in known.routes.items():
         if name not in uses.routes:
             found.append(_warning(route.at.file, "W208", name))
+        if route.labels and known.routes.get(DEFAULT_ROUTE, route) is route:
+            found.append(Problem(route.at, "W219", {"name": name}, level=Level.WARNING))
     for name, table in known.tables.items():
         if name not in uses.tables:
             found.append(_warning(table.at.file, "W211", name))

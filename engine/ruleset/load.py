@@ -275,7 +275,7 @@ class _Loader:
         model, notes = read_as
         for name, route in model.routes.items():
             first = self.first.setdefault(("route", name), part)
-            built = build_route(name, route, part.file.path)
+            built = build_route(name, route, notes.document.at(("routes", name, "sinks")))
             if first is part:
                 self.known.routes[name] = built
             elif replace(built, at=Location("")) != replace(

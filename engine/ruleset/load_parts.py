@@ -77,14 +77,14 @@ def build_playbook(model: PlaybookModel, notes: Notes) -> Playbook:
     )
 
 
-def build_route(name: str, model: RouteModel, file: str) -> RouteSpec:
+def build_route(name: str, model: RouteModel, at: Location) -> RouteSpec:
     """Who hears about alerts that name this route."""
     return RouteSpec(
         name=name,
         sinks=tuple(model.sinks),
         min_severity=Severity(model.min_severity),
         labels=dict(model.labels),
-        at=Location(file),
+        at=at,
     )
 
 

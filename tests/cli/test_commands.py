@@ -100,7 +100,9 @@ def test_settings_are_checked_too(project, capsys):
     assert "S102" in said
     settings.write_text(settings.read_text("utf-8").replace("jsnl", "jsonl"))
     assert main(["check", "forewarn.yaml"]) == 2
-    assert "S104" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "S104" in said
+    assert "routes.yaml:3:" in said
 
 
 def test_problems_as_json_say_the_same(project, capsys):
