@@ -3,13 +3,14 @@
 import json
 import math
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from engine import text
 from engine.geo.geojson import MOST_VERTICES
 from engine.geo.zones import ZoneSet
-from engine.text import catalogue
 
 CASES = sorted((Path(__file__).parent / "golden").iterdir())
 
@@ -44,7 +45,12 @@ def test_a_zone_of_too_many_positions_must_be_simplified() -> None:
     )
 
 
+def _own(file: str) -> dict[str, object]:
+    """The entries of one file of the catalogue."""
+    return tomllib.loads((Path(text.__file__).parent / file).read_text("utf-8"))
+
+
 def test_every_zone_problem_has_a_case() -> None:
     told = "".join((case / "expected.txt").read_text("utf-8") for case in CASES) + "R510"
-    codes = {code for code in catalogue() if code.startswith(("R50", "R51"))}
+    codes = {code for code in _own("zones.toml") if code.startswith(("R50", "R51"))}
     assert {code for code in codes if code not in told} == set()

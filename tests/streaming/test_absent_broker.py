@@ -116,7 +116,7 @@ async def test_a_worker_that_lives_but_reads_nothing_ends_with_code_4(stage: Sta
             run.kill()
         _, told = await run.communicate()
     assert run.returncode == 4, told.decode()
-    assert f"K130: this worker lives but reads nothing more from {stage.tag}.gps/" in told.decode()
+    assert f"K130: this worker lives but reads nothing more from {stage.tag}." in told.decode()
 
 
 def hub(told: list[BaseException], *, instance: str = "w0") -> Hub:

@@ -1,13 +1,14 @@
 """What a person reads when a table file is wrong: one folder per case, in both languages."""
 
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from engine import text
 from engine.ruleset.spec import TableSpec
 from engine.state.tables import Table
-from engine.text import catalogue
 
 CASES = sorted((Path(__file__).parent / "golden").iterdir())
 PLANTS = TableSpec(
@@ -40,7 +41,12 @@ def test_problem_report(case: Path) -> None:
     assert report == expected.read_text("utf-8")
 
 
+def _own(file: str) -> dict[str, object]:
+    """The entries of one file of the catalogue."""
+    return tomllib.loads((Path(text.__file__).parent / file).read_text("utf-8"))
+
+
 def test_every_table_problem_has_a_case() -> None:
     told = "".join((case / "expected.txt").read_text("utf-8") for case in CASES)
-    codes = {code for code in catalogue() if code.startswith(("R52", "R53"))}
+    codes = {code for code in _own("decode.toml") if code.startswith(("R52", "R53"))}
     assert {code for code in codes if code not in told} == set()
