@@ -10,8 +10,9 @@ within the radius of it, itself included. Its time runs on through lacks of up t
 long as each position at which it is qualified lies within the radius of the one before; further
 away it begins anew. A *leader* is a qualified member with no older one within the radius; the
 gathering is the leader and everybody within the radius of it. When a leader goes, the oldest
-member it leaves behind takes its gathering over; when a leader comes within the radius of an older
-one, its gathering is merged: its alert is withdrawn, and its time begins anew.
+member it leaves behind takes its gathering over, unless those belong to another one already; when
+a leader comes within the radius of an older member, its gathering is merged: its alert is
+withdrawn, and its time begins anew.
 """
 
 from dataclasses import dataclass
@@ -172,8 +173,8 @@ class NearLogic(GroundLogic):
         at_ms: int,
         moved: list[tuple[float, float]],
     ) -> None:
-        """The oldest member that is left takes the gathering over, age and all."""
-        left = self.qualified.within(*where)
+        """The oldest member that is left, if none older is near it, takes it over, age and all."""
+        left = [one for one in self.qualified.within(*where) if self._is_oldest(one)]
         heir = min(left, key=lambda one: one.rank, default=None)
         if heir is None:
             self._over(gathering, at_ms)

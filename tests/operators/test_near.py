@@ -1,6 +1,7 @@
 """near: who gathers, who leads, who lost its escort, against everybody compared with everybody."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import near_oracle as oracle
 import orjson
@@ -23,6 +24,7 @@ from near_world import (
 from small_world import MIN, T0
 
 from engine.model.change import Change
+from engine.operators.near_apart import ApartLogic
 
 ALL = {"plain": PLAIN, "tolerant": KIND, "pairs": PAIRS, "kinds": MEETING, "escort": ESCORT}
 fired: Counter[str] = Counter()
@@ -184,6 +186,30 @@ def test_of_two_gatherings_that_merge_the_younger_is_withdrawn() -> None:
         ("fired", "b1", 3, 13),
         ("retracted", "b1", 3, 23),
     ]
+
+
+def test_when_they_part_again_no_identity_is_used_twice() -> None:
+    """The leader that gave its gathering up begins anew; the next oldest leads what is left."""
+    here, there = "a" * 40, "." * 3 + "d" * 20 + "b" * 4 + "d" * 13
+    tracks = {"a1": here, "a2": here, "a3": here, "b1": there, "b2": there, "b3": there}
+    found = [one for one in minutes(tracks, PLAIN) if one[3] < 40]
+    assert found == [
+        ("fired", "a1", 0, 10),
+        ("fired", "b1", 3, 13),
+        ("retracted", "b1", 3, 23),
+        ("fired", "b2", 3, 27),
+    ]
+
+
+def test_a_key_of_which_two_cells_speak_in_one_instant_is_there() -> None:
+    """One cell says that it left, another that it came: in whatever order, it is there."""
+    for order in ((0, 1), (1, 0)):
+        logic = ApartLogic.__new__(ApartLogic)
+        logic.notes, logic.host = {}, SimpleNamespace(wake=lambda _at, _about: None)  # type: ignore[assignment]
+        take = logic.handler("gps@company")
+        for here in order:
+            take("company", SimpleNamespace(near_who="c", near_here=here), 7)
+        assert logic.notes["c"] is not None
 
 
 @pytest.mark.parametrize(

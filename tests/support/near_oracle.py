@@ -119,7 +119,11 @@ def _spells(world: World, here: dict[str, Fix], now: int) -> None:
                 spell = world.spells[who] = Spell(now, (now, who), fix[2:4])
             spell.lacking, spell.place = None, fix[2:4]
     for group, place in sorted(orphans, key=lambda one: (one[0].since, one[0].founder)):
-        left = [one for one in world.spells.values() if _close(one.place, place, words)]
+        left = [
+            one
+            for one in world.spells.values()
+            if _close(one.place, place, words) and _oldest(world, one)
+        ]
         if not left:
             if group.fired:
                 world.told.append(("cleared", group.founder, group.since, now))
@@ -138,25 +142,26 @@ def _withdraw(world: World, group: Group, now: int) -> None:
         world.told.append(("retracted", group.founder, group.since, now))
 
 
+def _oldest(world: World, spell: Spell) -> bool:
+    """Whether nobody in full company nearby has been so for longer."""
+    return not any(
+        other.age < spell.age
+        for other in world.spells.values()
+        if other is not spell and _close(other.place, spell.place, world.words)
+    )
+
+
 def _groups(world: World, now: int) -> None:
     """Who leads, and which groups have lasted."""
     words = world.words
-
-    def oldest(spell: Spell) -> bool:
-        return not any(
-            other.age < spell.age
-            for other in world.spells.values()
-            if other is not spell and _close(other.place, spell.place, words)
-        )
-
     for who in sorted(world.spells, key=lambda one: world.spells[one].age):
         spell = world.spells[who]
-        if spell.leads is not None and not oldest(spell):
+        if spell.leads is not None and not _oldest(world, spell):
             _withdraw(world, spell.leads, now)
             spell.leads, spell.since, spell.age = None, now, (now, who)
     for who in sorted(world.spells, key=lambda one: world.spells[one].age):
         spell = world.spells[who]
-        if spell.leads is None and oldest(spell):
+        if spell.leads is None and _oldest(world, spell):
             spell.leads = Group(who, spell.since)
     for spell in world.spells.values():
         group = spell.leads
