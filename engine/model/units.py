@@ -25,6 +25,7 @@ from engine.text.terms import Term
 
 __all__ = [
     "BASE",
+    "COUNTED",
     "UNITS",
     "Quantity",
     "QuantityError",
@@ -76,6 +77,8 @@ _LONGER = {
 _PERIODS = {
     spelling: (1, unit) for unit, spellings in _COUNTED.items() for spelling in spellings.split()
 } | _LONGER
+COUNTED = frozenset(_PERIODS)
+"""Spellings of what a calendar counts: days, weeks, months, years, workdays."""
 _CALENDAR = {name for name in _PERIODS if name not in UNITS}
 _PART = re.compile(r"([0-9]{1,6})\s*([^\W\d]+)")
 _EXAMPLES = {"time": "30m", "length": "150 meters", "speed": "5 km/h", "money": "300 万元"}

@@ -80,6 +80,10 @@ class LevelModel(Strict):
         return self
 
 
+_LevelText = Annotated[str, Field(min_length=1)] | bool | LevelModel
+"""A level as written: a bare condition, or its mapping."""
+
+
 class ScheduleModel(Strict):
     """When a rule may fire."""
 
@@ -127,14 +131,28 @@ class RuleModel(Strict):
     basis: Basis = Field(default=[])
     from_: Annotated[Names | None, Field(alias="from")] = None
     of: Names | None = None
-    by: Annotated[dict[str, Names], BeforeValidator(_keys), AfterValidator(_several)]
-    where: Annotated[dict[str, Expression], BeforeValidator(_by_feed)] = Field(default={})
+    by: Annotated[
+        dict[str, Names],
+        BeforeValidator(_keys, json_schema_input_type=Names | dict[str, Names]),
+        AfterValidator(_several),
+    ]
+    where: Annotated[
+        dict[str, Expression],
+        BeforeValidator(_by_feed, json_schema_input_type=Expression | dict[str, Expression]),
+    ] = Field(default={})
     lookup: dict[Identifier, LookupModel] = Field(default={})
     when: Annotated[WhenModel, BeforeValidator(one_operator)]
     except_: Annotated[
-        list[Expression], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)
+        list[Expression],
+        BeforeValidator(
+            lambda v: [v] if isinstance(v, str) else v,
+            json_schema_input_type=Annotated[str, Field(min_length=1)] | list[Expression],
+        ),
     ] = Field(default=[], alias="except")
-    levels: dict[SeverityName, Annotated[LevelModel, BeforeValidator(_level)]] = Field(default={})
+    levels: dict[
+        SeverityName,
+        Annotated[LevelModel, BeforeValidator(_level, json_schema_input_type=_LevelText)],
+    ] = Field(default={})
     for_: Annotated[Duration, Field(alias="for")] = 0
     clear: Expression | None = None
     keep_firing_for: Duration = 0

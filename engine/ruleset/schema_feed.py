@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from engine.model.unit_table import UNITS
 from engine.ruleset.quantities import Duration, Speed
@@ -17,7 +17,11 @@ def _column(name: str) -> str:
     return name
 
 
-ColumnName = Annotated[str, AfterValidator(_column)]
+ColumnName = Annotated[
+    str,
+    AfterValidator(_column),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 80}),
+]
 TypeName = Literal["text", "number", "integer", "bool", "time", "plate"]
 _NUMBERS = ("number", "integer")
 _BOUND = Annotated[float, Field(allow_inf_nan=False)]
@@ -62,6 +66,9 @@ class FieldModel(Strict):
         return self
 
 
+_Typed = BeforeValidator(_typed, json_schema_input_type=TypeName | FieldModel)
+
+
 class TimeModel(Strict):
     """Which field carries the event time, and how it is written."""
 
@@ -102,7 +109,7 @@ class FeedModel(Strict):
     ahead: Duration = 3_600_000
     position: PositionModel | None = None
     fields: Annotated[
-        dict[Identifier, Annotated[FieldModel, BeforeValidator(_typed)]],
+        dict[Identifier, Annotated[FieldModel, _Typed]],
         Field(min_length=1, max_length=2000),
     ]
     nulls: Annotated[list[Text], Field(max_length=50)] | None = None
@@ -117,7 +124,7 @@ class TableModel(Strict):
     title: Title | None = None
     key: Names
     fields: Annotated[
-        dict[ColumnName, Annotated[FieldModel, BeforeValidator(_typed)]],
+        dict[ColumnName, Annotated[FieldModel, _Typed]],
         Field(min_length=1, max_length=2000),
     ]
     valid: Annotated[list[Text], Field(min_length=2, max_length=2)] | None = None

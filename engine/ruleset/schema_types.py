@@ -3,11 +3,21 @@
 import keyword
 import re
 import unicodedata
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from engine.ruleset.shape import Strict, nearest, refuse
 
@@ -121,18 +131,69 @@ class Words(Strict):
         return {"zh": self.zh, "en": self.en}
 
 
+@dataclass(frozen=True, slots=True)
+class _OneOrMany:
+    """Makes of a list one that may also be written as its single item."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        items = handler(source)
+        single: CoreSchema = items.get("items_schema", core_schema.any_schema())
+        return core_schema.no_info_before_validator_function(
+            _listed, items, json_schema_input_schema=core_schema.union_schema([single, items])
+        )
+
+
+def _described(name: str, **shape: Any) -> WithJsonSchema:
+    """How editors check and explain a text; the words are the entry `schema-<name>`."""
+    words = {"description": f"say:schema-{name}", "x-type": name}
+    return WithJsonSchema({"type": "string", **shape, **words})
+
+
+_NAME = r"^[^\s\d_!-/:-@\[-^`{-~][^\s!-/:-@\[-^`{-~]*$"
+"""A name in any script: no blanks and no ASCII signs but `_`, which cannot come first."""
+
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
-Identifier = Annotated[str, AfterValidator(_identifier)]
-Id = Annotated[str, AfterValidator(_id)]
-Day = Annotated[str, AfterValidator(_day)]
-ZoneName = Annotated[str, AfterValidator(_zone)]
-Hours = Annotated[tuple[tuple[int, int], ...], PlainValidator(_hours)]
-Title = Annotated[Words, BeforeValidator(_both)]
-Expression = Annotated[str, BeforeValidator(_expression), StringConstraints(min_length=1)]
-Names = Annotated[
-    list[Text], BeforeValidator(_texts), Field(min_length=1), AfterValidator(_distinct)
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    _described("identifier", pattern=_NAME, maxLength=_LONGEST_ID),
 ]
-Listed = BeforeValidator(_listed)
+Id = Annotated[
+    str,
+    AfterValidator(_id),
+    _described("id", pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", maxLength=_LONGEST_ID),
+]
+Day = Annotated[
+    str, AfterValidator(_day), _described("day", pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+]
+ZoneName = Annotated[str, AfterValidator(_zone), _described("zone", examples=["Asia/Shanghai"])]
+Hours = Annotated[
+    tuple[tuple[int, int], ...],
+    PlainValidator(_hours),
+    _described(
+        "hours",
+        pattern=r"^\s*[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}(\s*,\s*[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})*\s*$",
+        examples=["08:00-18:00", "22:00-06:00"],
+    ),
+]
+Title = Annotated[Words, BeforeValidator(_both, json_schema_input_type=Text | Words)]
+Expression = Annotated[
+    str,
+    BeforeValidator(_expression),
+    StringConstraints(min_length=1),
+    _described("expression", type=["string", "boolean", "number"], minLength=1),
+]
+_DistinctTexts = Annotated[list[Text], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
+Names = Annotated[
+    list[Text],
+    BeforeValidator(_texts, json_schema_input_type=Text | _DistinctTexts),
+    Field(min_length=1),
+    AfterValidator(_distinct),
+]
+Listed = _OneOrMany()
 Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 

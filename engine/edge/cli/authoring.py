@@ -1,4 +1,4 @@
-"""The verbs of those who write rules: init, check, test."""
+"""The verbs of those who write rules."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -53,4 +53,22 @@ def prove(
     return run_tests(paths or [], only=only or "", quick=quick, verbose=verbose, junit=junit)
 
 
-COMMANDS: Mapping[str, Callable[..., Any]] = {"init": init, "check": check, "test": prove}
+def schema(
+    kind: Annotated[str | None, typer.Argument(metavar="KIND")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR")] = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Print the JSON Schema of declarations."""
+    from engine.edge.cli.schema_verb import show_schema
+
+    del json, lang
+    return show_schema(kind or "", out)
+
+
+COMMANDS: Mapping[str, Callable[..., Any]] = {
+    "init": init,
+    "check": check,
+    "test": prove,
+    "schema": schema,
+}

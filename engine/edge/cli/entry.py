@@ -25,6 +25,7 @@ VERBS: Mapping[str, str] = {
     "init": "authoring",
     "check": "authoring",
     "test": "authoring",
+    "schema": "authoring",
     "replay": "running",
     "run": "running",
     "simulate": "running",

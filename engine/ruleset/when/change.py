@@ -46,7 +46,8 @@ def _values(value: Any) -> tuple[Scalar, ...]:
     return tuple(items)
 
 
-Values = Annotated[tuple[Scalar, ...], PlainValidator(_values)]
+_Written = Scalar | Annotated[list[Scalar], Field(min_length=1)]
+Values = Annotated[tuple[Scalar, ...], PlainValidator(_values, json_schema_input_type=_Written)]
 
 
 class ChangeModel(OperatorModel):

@@ -31,7 +31,7 @@ def _bearing(value: Any) -> float:
     return degrees
 
 
-Bearing = Annotated[float, PlainValidator(_bearing)]
+Bearing = Annotated[float, PlainValidator(_bearing, json_schema_input_type=str)]
 
 
 class BearingModel(Strict):

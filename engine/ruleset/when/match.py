@@ -39,6 +39,10 @@ class MatchModel(OperatorModel):
             yield ("times", "count"), "W103", {"count": self.times.count}
 
 
+MatchText = Expression | MatchModel | None
+"""`match` as written: a bare condition, or its mapping."""
+
+
 def load(model: MatchModel, at: Loading) -> MatchSpec | None:
     """The checked operator, or None when it cannot be built; what is wrong is noted."""
     condition = at.condition(model.condition, "match", "condition")

@@ -12,7 +12,7 @@ from engine.ruleset.when.correlate import CorrelateModel
 from engine.ruleset.when.cross import CrossModel
 from engine.ruleset.when.deadline import DeadlineModel
 from engine.ruleset.when.dwell import DwellModel
-from engine.ruleset.when.match import MatchModel, bare_condition
+from engine.ruleset.when.match import MatchModel, MatchText, bare_condition
 from engine.ruleset.when.near import NearModel
 from engine.ruleset.when.sequence import SequenceModel
 from engine.ruleset.when.silence import SilenceModel
@@ -26,7 +26,9 @@ LATER_OPERATORS = (
 class WhenModel(Strict):
     """The one operator of a rule."""
 
-    match: Annotated[MatchModel | None, BeforeValidator(bare_condition)] = None
+    match: Annotated[
+        MatchModel | None, BeforeValidator(bare_condition, json_schema_input_type=MatchText)
+    ] = None
     dwell: DwellModel | None = None
     deadline: DeadlineModel | None = None
     cross: CrossModel | None = None
