@@ -91,7 +91,8 @@ def near(scan: tuple, second: int, radius: float) -> np.ndarray:
     x, y = lon[second], lat[second]
     half = np.sin((y[:, None] - y) / 2) ** 2
     half += np.cos(y[:, None]) * np.cos(y) * np.sin((x[:, None] - x) / 2) ** 2
-    return 2 * 6_371_008.8 * np.arcsin(np.sqrt(half)) <= radius
+    close: np.ndarray = 2 * 6_371_008.8 * np.arcsin(np.sqrt(half)) <= radius
+    return close
 
 
 @pytest.fixture(scope="module", params=list(RULES))
@@ -142,7 +143,7 @@ def test_nobody_gathers_for_long_without_an_alert(changes: list[Change], rule, s
             while (more := set(np.flatnonzero(linked[list(group)].any(axis=0)))) - group:
                 group |= {int(one) for one in more}
             spots = [(np.degrees(lon[second, one]), np.degrees(lat[second, one])) for one in group]
-            where = [(one.lon, one.lat) for one in live]
+            where = [(one.lon or 0.0, one.lat or 0.0) for one in live]
             assert any(metres(*a, *b) <= radius for a in spots for b in where), (second, ship)
             checked += 1
     assert checked > 100
