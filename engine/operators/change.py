@@ -29,16 +29,19 @@ class Trace:
         seen: In which eighth of `forget` the last sample came.
         hit: Time of the last change, while its alert waits for `quiet`; else 0.
         event, feed: The sample of that change.
+        known: Whether the last sample said anything.
+        wake: When to look whether the key was silent.
 
     """
 
-    __slots__ = ("event", "feed", "hit", "known", "memory", "seen")
+    __slots__ = ("event", "feed", "hit", "known", "memory", "seen", "wake")
 
     def __init__(self) -> None:
         self.memory: list[Any] = []
         self.seen = 0
         self.hit = 0
         self.known = True
+        self.wake = 0
         self.event: Event = None
         self.feed = ""
 
@@ -84,10 +87,9 @@ class ChangeLogic:
                 trace = keys.get(key)
                 if trace is None:
                     trace = keys[key] = Trace()
-                    self._wake(key, at_ms // step)
                     trace.seen = at_ms // step
-                elif trace.seen != at_ms // step:
-                    trace.seen = at_ms // step
+                    self._wake(key, trace)
+                trace.seen = at_ms // step
                 seen = see(trace.memory, value, at_ms, limit and limit(event, names))
                 touch(key)
                 if seen.holds or key in opened:
@@ -119,9 +121,14 @@ class ChangeLogic:
         if seen.holds is False or episode.phase is Phase.PENDING:
             self.life.gone(key, at_ms, event)
 
-    def _wake(self, key: str, step: int) -> None:
-        """Ask to look whether a key last heard in this eighth of `forget` is silent since."""
-        self.host.wake((step + 1) * self.step + self.spec.forget_ms, key)
+    def _due(self, trace: Trace) -> int:
+        """When a key is forgotten if it is silent since the eighth of `forget` it was heard in."""
+        return (trace.seen + 1) * self.step + self.spec.forget_ms
+
+    def _wake(self, key: str, trace: Trace) -> None:
+        """Ask to look then whether it was."""
+        trace.wake = self._due(trace)
+        self.host.wake(trace.wake, key)
 
     def on_timer(self, key: str, at_ms: int) -> None:
         """It was quiet, or silent, for long enough; or an alert asked for this instant."""
@@ -131,16 +138,21 @@ class ChangeLogic:
             if trace.hit and at_ms >= trace.hit + self.spec.quiet_ms:
                 self.life.gone(key, at_ms, trace.event)
                 trace.hit, trace.event = 0, None
-            if at_ms >= (trace.seen + 1) * self.step + self.spec.forget_ms:
-                episode = self.life.find(key)
-                if episode is not None:
-                    self.life.gone(key, at_ms, episode.event)
-                del self.keys[key]
-            elif (at_ms - self.spec.forget_ms) % self.step == 0:
-                self._wake(key, trace.seen)
+            if at_ms == trace.wake:
+                if at_ms < self._due(trace):
+                    self._wake(key, trace)
+                else:
+                    self._forget(key, at_ms)
         if key in self.life.open:
             known = trace is None or (trace.known and not self._stale(trace, at_ms))
             self.life.on_timer(key, at_ms, known=known)
+
+    def _forget(self, key: str, at_ms: int) -> None:
+        """The key was silent for so long that its next sample is its first."""
+        episode = self.life.find(key)
+        if episode is not None:
+            self.life.gone(key, at_ms, episode.event)
+        del self.keys[key]
 
     def _stale(self, trace: Trace, at_ms: int) -> bool:
         """Whether a run that stood still has not been heard of since for longer than its gap."""
@@ -157,7 +169,8 @@ class ChangeLogic:
         if trace is None:
             return [None, episodes] if episodes else None
         event = None if trace.event is None else [trace.feed, self.codec.plain(trace.event)]
-        return [[plain(trace.memory), trace.seen, trace.hit, trace.known, event], episodes]
+        kept = [plain(trace.memory), trace.seen, trace.hit, trace.known, trace.wake, event]
+        return [kept, episodes]
 
     def load(self, key: str, saved: Any) -> None:
         """Take up a saved key and ask for its timers again."""
@@ -165,10 +178,10 @@ class ChangeLogic:
         if kept is not None:
             trace = self.keys[key] = Trace()
             trace.memory = taken(self.spec.kind, kept[0])
-            trace.seen, trace.hit, trace.known = kept[1], kept[2], kept[3]
-            if kept[4] is not None:
-                trace.feed, trace.event = kept[4][0], self.codec.event(*kept[4])
-            self._wake(key, trace.seen)
+            trace.seen, trace.hit, trace.known, trace.wake = kept[1:5]
+            if kept[5] is not None:
+                trace.feed, trace.event = kept[5][0], self.codec.event(*kept[5])
+            self.host.wake(trace.wake, key)
             if trace.hit:
                 self.host.wake(trace.hit + self.spec.quiet_ms, key)
         self.life.load(key, episodes)

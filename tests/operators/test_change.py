@@ -50,8 +50,8 @@ def told(words: oracle.Words, samples: list, until: int, restart: int = -1) -> l
     return [(what, since, at) for what, _, since, at, _ in scene.judge.said]
 
 
-waits = st.sampled_from([1, 1, 1, 2, 3, 5, 9, 30])
-steps = st.lists(st.tuples(waits, st.integers(0, 4)), min_size=2, max_size=30)
+waits = st.sampled_from([1, 1, 1, 1, 2, 3, 5, 9, 30])
+steps = st.lists(st.tuples(waits, st.integers(-2, 3)), min_size=8, max_size=30)
 forgets = st.sampled_from([16 * MIN, 40 * MIN, 10**12])
 some = st.sampled_from([(), (0.0,), (1.0,), (2.0, 3.0), (0.0, 1.0)])
 WORDS = st.one_of(

@@ -285,7 +285,7 @@ drives = st.lists(
         st.sampled_from("pq"), st.sampled_from([0.5, 1, 1, 2, 6]), st.integers(0, 8),
         st.sampled_from([0, 0, 0, 1]), st.sampled_from([20, 40, 60]),
     ),
-    min_size=12, max_size=30,
+    min_size=18, max_size=32,
 )  # fmt: skip
 
 

@@ -99,7 +99,7 @@ steps = st.lists(
     st.tuples(
         st.sampled_from([0, 1, 1, 2, 3, 5, 12, 40]), st.integers(-4, 9), st.sampled_from("abcd")
     ),
-    min_size=1,
+    min_size=8,
     max_size=25,
 )
 plain_words = st.builds(
