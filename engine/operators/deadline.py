@@ -7,9 +7,7 @@
 A need is an event, or a sum of events that reaches a limit. What is seen before the start of a
 single deadline counts (a deposit may precede the permit). With `every`, an event goes to the
 oldest cycle whose need is unmet; a cycle that ended without anything owed is passed over.
-
-A rule that retracts takes a late record as if it had come in time: what fired and should not have
-is withdrawn, what should have fired fires, dated by its own instant and never by the telling.
+With `late: retract` a record that is told late gives what it would have given in time.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -168,10 +166,7 @@ class DeadlineLogic:
             del self.keys[key]
 
     def _start(self, key: str, at_ms: int, fields: Mapping[str, Any], feed: str) -> None:
-        """Start the clock of a key; what was seen before counts for a single deadline.
-
-        Of a start that is told late, what has come since then counts in its own order.
-        """
+        """Start the clock of a key; what came before counts for a single deadline, in order."""
         clock = self.keys.get(key)
         if clock is None:
             clock = self.keys[key] = Clock()
@@ -230,11 +225,18 @@ class DeadlineLogic:
         for cycle in clock.cycles.values():
             begun = max(clock.paused, cycle.begin)
             if not cycle.met and begun < at_ms:
-                cycle.due = limits.after_pause(
-                    cycle.due, begun, at_ms, self.spec.within, (self.calendar, self.spec.zone)
-                )
+                cycle.due = self._due_after_pause(clock, cycle, begun, at_ms)
                 cycle.steps = self._steps(cycle.due)
         clock.paused = 0
+
+    def _due_after_pause(self, clock: Clock, cycle: Cycle, begun: int, at_ms: int) -> int:
+        """When a cycle is due after another pause; days are counted from the whole limit."""
+        spec, at = self.spec, (self.calendar, self.spec.zone)
+        if not limits.in_days(spec.within):
+            return limits.after_pause(cycle.due, begun, at_ms, spec.within, at)
+        cycle.lost += (limits.day_of(at_ms, spec.zone) - limits.day_of(begun, spec.zone)).days
+        begin = (clock.start_ms, cycle.begin, cycle.number)
+        return limits.after_days(begin, spec.every, spec.within, cycle.lost, at)
 
     def _cancel(self, key: str, event: Event, event_ms: int, now_ms: int) -> None:
         """Nothing is due any more: what fired is cleared, or withdrawn if this was told late."""

@@ -19,9 +19,9 @@ Steps = list[tuple[int, int]]
 
 
 class Cycle:
-    """One run of the limit: what was seen in it and when it is due."""
+    """One run of the limit: what was seen in it, when it is due, days `lost` to pauses."""
 
-    __slots__ = ("begin", "due", "end", "got", "met", "number", "seen", "step", "steps")
+    __slots__ = ("begin", "due", "end", "got", "lost", "met", "number", "seen", "step", "steps")
 
     def __init__(self, number: int, begin: int, needs: int) -> None:
         self.number = number
@@ -29,6 +29,7 @@ class Cycle:
         self.end = 0
         self.due = 0
         self.got: list[float] = [0.0] * needs
+        self.lost = 0
         self.met = False
         self.seen = 0
         self.step = 0
@@ -37,15 +38,16 @@ class Cycle:
     def save(self) -> list[Any]:
         """Plain values, in a fixed order; the steps follow from the due instant."""
         numbers = [self.number, self.begin, self.end, self.due]
-        return [*numbers, self.got, self.met, self.seen, self.step]
+        return [*numbers, self.got, self.met, self.seen, self.step, self.lost]
 
     @classmethod
     def load(cls, saved: list[Any]) -> "Cycle":
         """The cycle that `save` wrote down."""
-        number, begin, end, due, got, met, seen, step = saved
+        number, begin, end, due, got, met, seen, step, *lost = saved
         cycle = cls(number, begin, len(got))
         cycle.end, cycle.due, cycle.got = end, due, list(got)
         cycle.met, cycle.seen, cycle.step = met, seen, step
+        cycle.lost = lost[0] if lost else 0
         return cycle
 
 

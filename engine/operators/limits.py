@@ -96,16 +96,41 @@ def after_pause(
 ) -> int:
     """A due instant moved by the time that a clock stood still.
 
-    A limit in working days is moved by the working days of the pause, one in days or months by
-    its days, and is due at 24:00 of a working day as before; an exact limit by its exact length.
+    A limit in working days is moved by the working days of the pause and is due at 24:00 of a
+    working day as before; an exact limit by its exact length. One in days or months only is
+    counted anew (`longer`).
     """
     calendar, zone = at
     units = {unit for _, unit in within.parts}
     if units == {PeriodUnit.MS}:
         return due_ms + (to_ms - from_ms)
     first, last = day_of(from_ms, zone), day_of(to_ms, zone)
-    if PeriodUnit.WORKDAYS in units:
-        lost = Period(((calendar.workdays_between(first, last), PeriodUnit.WORKDAYS),))
-    else:
-        lost = Period((((last - first).days, PeriodUnit.DAYS),))
-    return calendar.add(due_ms - 1, lost, zone) if lost.parts[0][0] else due_ms
+    lost = calendar.workdays_between(first, last)
+    whole = Period(((lost, PeriodUnit.WORKDAYS),))
+    return calendar.add(due_ms - 1, whole, zone) if lost else due_ms
+
+
+def in_days(within: Period) -> bool:
+    """Whether a limit is counted in days or months and in no working days."""
+    units = {unit for _, unit in within.parts}
+    return units != {PeriodUnit.MS} and PeriodUnit.WORKDAYS not in units
+
+
+def after_days(
+    begin: tuple[int, int, int],
+    every: Period | None,
+    within: Period,
+    lost: int,
+    at: tuple[WorkCalendar, str],
+) -> int:
+    """When a limit in days or months is due after pauses of `lost` days in sum.
+
+    It is counted anew from its beginning (`counted`), so that only the last day of the whole is
+    moved to a working day.
+    """
+    calendar, zone = at
+    since, whole = counted(*begin, every, within)
+    parts = whole.parts
+    place = max(i for i, (_, unit) in enumerate(parts) if unit is not PeriodUnit.MS) + 1
+    longer = Period((*parts[:place], (lost, PeriodUnit.DAYS), *parts[place:]))
+    return calendar.add(since, longer, zone)

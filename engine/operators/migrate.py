@@ -148,7 +148,7 @@ def deadline(logic: DeadlineLogic, saved: Any, now_ms: int) -> Any:
     spec, cycles, parts = logic.spec, [], {one[0] for one in opened}
     if spec.pause is not None:
         raise Unconvertible(Why.PAUSE)
-    for number, begin, end, due, got, met, seen, step in kept:
+    for number, begin, end, due, got, met, seen, step, *lost in kept:
         if len(got) != len(logic.parts.needs):
             raise Unconvertible(Why.NEEDS)
         if start is not None:
@@ -156,7 +156,7 @@ def deadline(logic: DeadlineLogic, saved: Any, now_ms: int) -> Any:
         part = "" if spec.every is None else str(number)
         over = step > 0 and part not in parts  # its alert has ended; it is not raised again
         said = sum(at_ms < now_ms for at_ms, _ in logic._steps(due)) if over else 0  # noqa: SLF001
-        cycles.append([number, begin, end, due, got, met, seen, said])
+        cycles.append([number, begin, end, due, got, met, seen, said, *lost])
     last, last_end, paused, _, *early = newest
     wake = max(now_ms, 1) if start is not None or (early and early[0]) else 0
     plain = [start, start_ms, feed, [last, last_end, paused, wake, *early], cycles]

@@ -65,9 +65,6 @@ def test_only_so_much_is_left_before_friday_the_tenth_is_over(left: str, expecte
         pytest.param("20w", ("03-30 09:00", "04-01 10:00"), "04-14 24:00", id="two-working-days"),
         pytest.param("20w", ("04-03 20:00", "04-05 10:00"), "04-10 24:00", id="a-weekend-is-none"),
         pytest.param("20w", ("03-30 09:00", "03-30 17:00"), "04-10 24:00", id="an-afternoon"),
-        pytest.param("30d", ("03-30 09:00", "04-02 11:13"), "04-13 24:00", id="days-end-at-24"),
-        pytest.param("30d", ("03-30 09:00", "03-31 09:00"), "04-13 24:00", id="never-saturday"),
-        pytest.param("1m", ("03-30 09:00", "04-04 09:00"), "04-15 24:00", id="a-month-by-days"),
         pytest.param("96h", ("03-30 09:00", "03-30 11:13"), "04-11 02:13", id="hours-are-exact"),
     ],
 )  # fmt: skip
@@ -77,3 +74,23 @@ def test_a_pause_moves_what_is_due_with_friday_the_tenth(
     begun, ended = map(at, pause)
     moved = limits.after_pause(at("04-10 24:00"), begun, ended, period(within), (PLAIN, ZONE))
     assert moved == at(expected)
+
+
+@pytest.mark.parametrize(
+    ("within", "lost", "expected"),
+    [
+        pytest.param("29d", 0, "04-10 24:00", id="no-pause"),
+        pytest.param("29d", 3, "04-13 24:00", id="days-end-at-24"),
+        pytest.param("29d", 1, "04-13 24:00", id="never-saturday"),
+        pytest.param("30d", 1, "04-13 24:00", id="rest-days-are-not-counted-twice"),
+        pytest.param("30d", 2, "04-13 24:00", id="nor-three-times"),
+        pytest.param("30d", 3, "04-14 24:00", id="and-then-it-moves"),
+        pytest.param("1m", 1, "04-13 24:00", id="a-month-by-days"),
+    ],
+)
+def test_days_of_pauses_are_counted_before_rest_days_are_passed_over(
+    within: str, lost: int, expected: str
+) -> None:
+    begun = at("03-12 09:00")
+    due = limits.after_days((begun, begun, 0), None, period(within), lost, (PLAIN, ZONE))
+    assert due == at(expected)

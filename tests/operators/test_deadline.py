@@ -244,3 +244,12 @@ def test_a_restart_anywhere_changes_nothing(
     every = MONTH if monthly else None
     plain = tell(stage(workdays(days), reach=10, every=every), story, 24 * 90)
     assert tell(stage(workdays(days), reach=10, every=every), story, 24 * 90, where) == plain
+
+
+@pytest.mark.parametrize("restart", [-1, 1, 2, 3, 4])
+def test_a_pause_before_a_weekend_adds_no_extra_days(restart: int) -> None:
+    """Two days from Thursday the 12th end on Saturday, with two days of pauses on Monday."""
+    story = [Seen(DAY_H * 10, "start"), Seen(DAY_H * 11, "pause"), Seen(DAY_H * 12, "resume")]
+    story += [Seen(DAY_H * 13, "pause"), Seen(DAY_H * 14, "resume")]
+    scene = stage(Period(((2, PeriodUnit.DAYS),)))
+    assert at_hours(tell(scene, story, DAY_H * 40, restart)) == [("fired", DAY_H * 15)]
