@@ -435,3 +435,11 @@ def test_windows_are_cut_by_standard_time(zone: str, hours: int) -> None:
 def test_a_window_without_steps_slides_in_sixtieths(over: str, step: int) -> None:
     words = {"aggregate": "count", "over": over, "above": "3"}
     assert WindowModel.model_validate(words).step() == step
+
+
+def test_a_session_is_at_most_as_long_as_declared() -> None:
+    scene = stage(oracle.Words("count", 4 * MIN, 0, above=3), gap=2 * MIN)
+    for minute in range(9):
+        scene.event("feed", "k", Reading("", 1.0), minute * MIN)
+    told_at = [(what, at // MIN) for what, _, _, at, _ in scene.judge.said]
+    assert told_at == [("fired", 3), ("cleared", 4), ("fired", 7), ("cleared", 8)]
