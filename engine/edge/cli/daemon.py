@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.edge import crashpoint
-from engine.edge.cli.exits import Misuse
+from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.projects import find
 from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.daemon import run_embedded
@@ -44,6 +44,10 @@ def run_daemon(
     if configured.values.broker is None:
         if role is not None:
             raise Misuse(voice().say("run-no-broker", role=role))
+        if not plan.sources:
+            voice().note(voice().say("run-no-sources", path=target))
+            if once:
+                return Exit.DECLARATIONS
         return run_embedded(configured, project, once=once, lang=voice().lang)
     if once:
         raise Misuse(voice().say("run-once-broker"))

@@ -60,14 +60,14 @@ def show(
     speak = voice()
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(TemporaryDirectory(prefix="forewarn-demo-")))
+        world = make("city", seed=seed, **city)
+        records = sum(1 for _ in world.items())
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            to_files.write_truth(world, folder)
         except OSError as error:
             sentence = speak.say("init-unwritable", path=folder, why=error.strerror)
             raise EnvironmentUnusable(sentence) from error
-        world = make("city", seed=seed, **city)
-        records = sum(1 for _ in world.items())
-        to_files.write_truth(world, folder)
         speak.note(speak.say("demo-city", records=f"{records:,}", **city))
         write_packs(world, folder)
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
