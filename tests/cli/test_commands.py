@@ -303,3 +303,10 @@ def test_every_sentence_stands_in_both_languages_with_the_same_values():
             for lang in LANGUAGES
         ]
         assert fields[0] == fields[1], name
+
+
+def test_the_version_is_told_by_the_option_that_people_know(capsys):
+    assert main(["version", "--lang", "en"]) == 0
+    verb = capsys.readouterr().out
+    assert main(["--version", "--lang", "en"]) == 0
+    assert capsys.readouterr().out == verb

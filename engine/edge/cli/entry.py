@@ -131,6 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guarded(words: list[str]) -> int:
     words = _from_verb(words)
+    if words[:1] == ["--version"]:
+        words = ["version", *words[1:]]
     if not words and _COMPLETE not in os.environ:
         voice().line(overview(VERBS))
         return Exit.USAGE
