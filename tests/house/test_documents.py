@@ -74,6 +74,11 @@ def test_every_yaml_of_a_page_loads_and_its_tests_pass(page):
         DeclaredFile("page/pack.yaml", PACK),
         DeclaredFile("page/zones/depots.geojson", DEPOTS),
         *map(declared, yaml),
+        *(
+            DeclaredFile(f"page/{block.note[5:]}", block.text.encode())
+            for block in blocks(page)
+            if block.kind == "json" and block.note.startswith("file=zones/")
+        ),
     ]
     loaded = load_project(files, LoadOptions(lint=False))
     assert loaded.project is not None, loaded.report()

@@ -8,6 +8,7 @@ from engine.operators.specs.base import OperatorSpec
 from engine.operators.specs.change import ChangeSpec
 from engine.operators.specs.cluster import ClusterSpec
 from engine.operators.specs.correlate import CorrelateSpec
+from engine.operators.specs.corridor import CorridorSpec
 from engine.operators.specs.cross import CrossSpec
 from engine.operators.specs.deadline import DeadlineSpec
 from engine.operators.specs.dwell import DwellSpec
@@ -20,6 +21,7 @@ from engine.ruleset.making import (
     change,
     cluster,
     correlate,
+    corridor,
     cross,
     deadline,
     dwell,
@@ -42,6 +44,7 @@ MAKERS: Mapping[type[OperatorSpec], Callable[[Any, Making], Make]] = {
     ChangeSpec: change.make,
     WindowSpec: window.make,
     SequenceSpec: sequence.make,
+    CorridorSpec: corridor.make,
     SilenceSpec: silence.make,
 }
 

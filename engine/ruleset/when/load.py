@@ -8,6 +8,7 @@ from engine.ruleset.when import (
     change,
     cluster,
     correlate,
+    corridor,
     cross,
     deadline,
     dwell,
@@ -32,6 +33,7 @@ LOADERS: Mapping[str, Load] = {
     "change": change.load,
     "window": window.load,
     "sequence": sequence.load,
+    "corridor": corridor.load,
     "silence": silence.load,
 }
 

@@ -9,6 +9,7 @@ from engine.ruleset.when.base import OperatorModel, exactly_one
 from engine.ruleset.when.change import ChangeModel
 from engine.ruleset.when.cluster import ClusterModel
 from engine.ruleset.when.correlate import CorrelateModel
+from engine.ruleset.when.corridor import CorridorModel
 from engine.ruleset.when.cross import CrossModel
 from engine.ruleset.when.deadline import DeadlineModel
 from engine.ruleset.when.dwell import DwellModel
@@ -17,10 +18,6 @@ from engine.ruleset.when.near import NearModel
 from engine.ruleset.when.sequence import SequenceModel
 from engine.ruleset.when.silence import SilenceModel
 from engine.ruleset.when.window import WindowModel
-
-LATER_OPERATORS = (
-    "corridor",
-)
 
 
 class WhenModel(Strict):
@@ -38,6 +35,7 @@ class WhenModel(Strict):
     change: ChangeModel | None = None
     window: WindowModel | None = None
     sequence: SequenceModel | None = None
+    corridor: CorridorModel | None = None
     silence: SilenceModel | None = None
 
     @model_validator(mode="after")
@@ -56,12 +54,9 @@ OPERATORS = tuple(WhenModel.model_fields)
 
 
 def one_operator(value: Any) -> Any:
-    """Exactly one operator, and one of those that run today."""
+    """Exactly one operator."""
     if not isinstance(value, dict):
         return value
-    later = next((name for name in value if name in LATER_OPERATORS), None)
-    if later is not None:
-        refuse("R209", text=later, choices=", ".join(OPERATORS))
     if len(value) != 1:
         refuse("R129", count=len(value), choices=", ".join(OPERATORS))
     return value
