@@ -244,6 +244,14 @@ def test_when_an_escort_is_lost(tracks: dict, expected: list) -> None:
     assert found == expected
 
 
+def test_a_restart_between_the_loss_and_the_alarm_forgets_no_escort() -> None:
+    fixes = sorted([*track("a1", "a" * 20, "a"), *track("b1", "aaaa" + "z" * 16, "b")])
+    plain = told(play(fixes, ESCORT, 20 * MIN))
+    assert ("fired", "a1", 4 * MIN, 9 * MIN) in plain
+    for restart in range(1, len(fixes), 2):
+        assert told(play(fixes, ESCORT, 20 * MIN, batch=1, restarts=[restart])) == plain, restart
+
+
 def test_the_alert_names_its_members_and_climbs_with_their_number() -> None:
     tracks = {f"a{n}": "." * (0 if n < 4 else 12) + "abcab"[n % 5] * 20 for n in range(1, 6)}
     fixes = sorted(fix for who, marks in tracks.items() for fix in track(who, marks, who[0]))
