@@ -13,7 +13,7 @@ from engine.operators.sequence_runs import Step
 from engine.operators.specs.sequence import Again, SequenceSpec, StepSpec
 
 T0 = 1_772_409_600_000
-UNTIL = 200
+UNTIL = 600
 
 
 def compiled(want: Want, number: int) -> Step:
@@ -107,6 +107,18 @@ LEAK = Declared((A, NO_B), whole=30)
         ),
         pytest.param(LEAK, "a0 b30", [], id="closed-in-the-last-minute"),
         pytest.param(LEAK, "a0 b31", [("fired", 0, 30), ("cleared", 0, 31)], id="closed-too-late"),
+        pytest.param(
+            Declared((A, Want("b", absent=True, within=30))),
+            "a0 b30",
+            [],
+            id="closed-in-the-last-minute-of-its-own-time",
+        ),
+        pytest.param(
+            Declared((A, Want("b", absent=True, within=30))),
+            "a0 b31",
+            [("fired", 0, 30), ("cleared", 0, 31)],
+            id="closed-after-its-own-time",
+        ),
         pytest.param(LEAK, "a0", [("fired", 0, 30)], id="never-closed"),
         pytest.param(LEAK, "a0 a20", [("fired", 0, 30)], id="a-second-leak-puts-nothing-off"),
         pytest.param(LEAK, "a0 b5 a20", [("fired", 20, 50)], id="a-leak-after-closing"),
@@ -124,6 +136,12 @@ LEAK = Declared((A, NO_B), whole=30)
             "a0 b6 c7",
             [("fired", 0, 7), ("cleared", 0, 7)],
             id="after-its-own-time-it-may-be",
+        ),
+        pytest.param(
+            Declared((A, Want("b", absent=True, within=5), C), whole=30),
+            "a0 b5 c7",
+            [],
+            id="in-the-last-minute-of-its-own-time-it-may-not",
         ),
         pytest.param(Declared((A, B), whole=10, strict=True), "a0 c1 b2", [], id="strict"),
         pytest.param(AB, "a0 c1 b2", [("fired", 0, 2), ("cleared", 0, 2)], id="relaxed"),
@@ -232,9 +250,19 @@ def test_two_sequences_of_one_instant_are_two_alerts() -> None:
 
 
 kinds = st.sampled_from("aaabbc")
-events = st.lists(
-    st.builds(Ev, st.integers(0, 90), kinds, st.integers(0, 1)), min_size=5, max_size=20
-).map(lambda found: sorted(found, key=lambda event: event.minute))
+gaps = st.sampled_from([0, 0, 1, 2, 3, 3, 6, 6, 9, 12, 20])
+"""Minutes between events, of which the limits of these declarations are made."""
+
+
+def placed(found: list[tuple[int, str, int]]) -> list[Ev]:
+    minute, events = 0, []
+    for gap, kind, number in found:
+        minute += gap
+        events.append(Ev(minute, kind, number))
+    return events
+
+
+events = st.lists(st.tuples(gaps, kinds, st.integers(0, 1)), min_size=5, max_size=20).map(placed)
 
 
 @st.composite
@@ -288,7 +316,7 @@ def test_a_restart_before_any_event_changes_nothing(case: tuple[Declared, list[E
 def test_memory_returns_to_nothing_once_no_alert_is_open(case: tuple[Declared, list[Ev]]) -> None:
     said, happened = case
     scene = stage(said)
-    play(scene, happened, until=400)
+    play(scene, happened, until=900)
     if "k" not in scene.logic.life.open:
         assert scene.logic.size() == 0
         assert scene.saved == {}

@@ -78,7 +78,9 @@ class SequenceModel(OperatorModel):
     steps: Annotated[list[StepModel], Field(min_length=2, max_length=_MOST_STEPS)]
     within: Duration | None = None
     strict: bool = False
-    again: Annotated[AgainText, PlainValidator(_again)] = AgainText(Again.AFTER_END)
+    again: Annotated[AgainText, PlainValidator(_again, json_schema_input_type=str)] = AgainText(
+        Again.AFTER_END
+    )
     overlap: bool = True
     quiet: Duration | None = None
     runs: Annotated[int, Field(ge=1, le=10_000)] = 100
