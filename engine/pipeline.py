@@ -8,9 +8,11 @@ A driver calls `ingest` with records, then `advance`, and applies the `Outcome`:
 none. Between two calls nothing happens. No clock is read; the same records give the same outcome.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from heapq import heappop
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -29,6 +31,9 @@ from engine.state.log import Log
 from engine.state.quarantine import Quarantine
 from engine.state.taking import passed
 from engine.state.watermark import NEVER, Progress
+
+_HITS = itemgetter(7)
+"""Of an entry of the reorder buffer the rules that want the event."""
 
 PASS = 4 * LOT
 """A longer batch is worked on in passes of so many records, while their events are at hand.
@@ -71,6 +76,7 @@ class Space:
         self.logs: dict[str, Log] = {}
         self.log_names: list[str] = []
         self.seen: dict[tuple[int, str, str], int] = {}
+        self.matched: Counter[tuple[int, ...]] = Counter()
         self.cleaning = {
             number: Cleaning(feed, program.cleaners[feed])
             for number, feed in enumerate(program.feeds)
@@ -256,6 +262,8 @@ class Space:
     def _let_go(self, watermark: int) -> int:
         """Release what lies before the watermark to the rules and timers; answers how many."""
         released = self.buffer.release(watermark)
+        if self.saves:
+            self.matched.update(map(_HITS, released))
         self._run(released)
         self._fire(watermark)
         return len(released)
@@ -309,6 +317,11 @@ class Space:
         for change in outcome.changes:
             name = (f"alerts-{change.transition}", change.rule)
             outcome.counts[name] = outcome.counts.get(name, 0) + 1
+        for hits, count in self.matched.items():
+            for number in hits:
+                rule = self.program.rules[number % len(self.logics)].spec.id
+                outcome.counts["matches", rule] = outcome.counts.get(("matches", rule), 0) + count
+        self.matched.clear()
         return outcome
 
     def _save(self, outcome: Outcome, released: int) -> None:

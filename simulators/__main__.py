@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from simulators import kafka_access, to_files
@@ -50,28 +50,33 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Make one world; answers the exit code."""
+def main(
+    argv: Sequence[str] | None = None, watch: Callable[[World], World] = lambda world: world
+) -> int:
+    """Make one world; answers the exit code.
+
+    `watch` may put itself around the world, to see its records go by.
+    """
     asked = parser().parse_args(argv)
     if asked.world == "area":
         write_area(asked.out)
         return 0
     try:
-        return _make(asked)
+        return _make(asked, watch)
     except NotImplementedError as problem:
         message = f"the official working-day calendar does not cover this world: {problem}"
         print(message, file=sys.stderr)
         return 2
 
 
-def _make(asked: argparse.Namespace) -> int:
+def _make(asked: argparse.Namespace, watch: Callable[[World], World]) -> int:
     """Write tables, truth, records and card of the world that was asked for."""
     kind = WORLDS[asked.world]
     sizes = {option.name: getattr(asked, option.name) for option in kind.options}
     world = make(asked.world, **sizes)
     tables = to_files.write_tables(world, asked.out)
     stories = to_files.write_truth(world, asked.out)
-    records = Counter[str]() if asked.tables_only else _send(world, asked)
+    records = Counter[str]() if asked.tables_only else _send(watch(world), asked)
     card = {
         "world": asked.world,
         **sizes,

@@ -198,6 +198,8 @@ def test_a_replay_sorts_unpacks_and_answers_in_json(project, capsys):
         pytest.param(["run", "out", "--once"], 4, "out", id="a-folder-with-nothing-to-run"),
         pytest.param(["receive", "--port", "99999"], 4, "99999", id="a-port-that-cannot-be"),
         pytest.param(["simulate", "mars", "-o", "x"], 64, "command line", id="no-such-world"),
+        pytest.param(["check", "--lang", "fr"], 64, "there is no language 'fr'", id="no-language"),
+        pytest.param(["version", "a", "b"], 64, "too many words: a b", id="too-many-words"),
         pytest.param(["simulate", "fleet", "-o", "x", "--vehicles", "-3"], 64, "-3", id="too-few"),
         pytest.param(["simulate", "city", "-o", "x", "--start", "now"], 64, "now", id="no-start"),
         pytest.param(["demo", "--keep", "README.md"], 4, "README.md", id="a-file-for-a-folder"),

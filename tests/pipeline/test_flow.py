@@ -173,3 +173,13 @@ def test_a_rule_that_was_taken_out_leaves_nothing_in_the_way() -> None:
     space = space_of({name: text for name, text in ONLY_STAYS.items() if "stays" not in name})
     space.restore(saved.meta, [Write("stays", "a", saved.writes[0].value)])
     assert space.sizes() == {"races": 0}
+
+
+def test_how_many_events_each_rule_wanted_is_counted() -> None:
+    space = space_of(FILES)
+    space.ingest("gps", GPS, records([*STANDS, fix(30, "a", 90, 95), fix(60, "a", 95, 0)]))
+    space.idle(PAID)
+    counts = space.advance(T0 + 60 * MIN).counts
+    assert {rule: counts["matches", rule] for rule in ("stays", "races", "pays")} == {
+        "stays": 22, "races": 22, "pays": 22,
+    }  # fmt: skip
