@@ -205,7 +205,7 @@ async def _scenes(
             handed = len(stage.inbox.ids)
             tally.flying += flying
             tally.most = max(tally.most, flying)
-            tally.pending += bool(flying or due or unread)
+            tally.pending += bool(flying or due)
         else:
             tally.waiting += waiting
             tally.pending += bool(waiting or unread)
