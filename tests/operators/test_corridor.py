@@ -105,6 +105,13 @@ def test_the_anchor_is_where_it_left() -> None:
     assert facts["route"] == "bent"
 
 
+def test_an_alert_outlasts_a_gap_and_keeps_where_the_key_left() -> None:
+    scene = stage(Watched.OFF, at_least_ms=5 * MIN)
+    fixes = line((0, 500.0, 400.0), (5, 500.0, 400.0), (30, 900.0, 900.0))
+    assert play(scene, fixes, until=32) == [("fired", 5)]
+    assert scene.logic.life.open["k"][""].facts["anchor"] == list(degrees(500.0, 400.0))
+
+
 @pytest.mark.parametrize(
     ("x", "expected"),
     [
