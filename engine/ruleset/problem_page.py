@@ -1,6 +1,7 @@
 """The page of all problem codes, made from the catalogue (`python -m` this module prints it)."""
 
 import sys
+from collections.abc import Mapping
 
 from engine.text import catalogue
 
@@ -25,12 +26,12 @@ warnings; `forewarn check --strict` fails on them. Words in `{braces}` stand for
 
 def page() -> str:
     """The whole page as Markdown: for every code its sentence in English and Chinese."""
-    codes = {name: entry for name, entry in catalogue().items() if _is_code(name)}
+    entries = codes()
     parts = [_HEAD]
     for prefix, english, chinese in _GROUPS:
         rows = [
-            f"| {code} | {_cell(codes[code]['en'])} | {_cell(codes[code]['zh'])} |"
-            for code in sorted(codes)
+            f"| {code} | {_cell(entries[code]['en'])} | {_cell(entries[code]['zh'])} |"
+            for code in sorted(entries)
             if code.startswith(prefix)
         ]
         if rows:
@@ -39,17 +40,39 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def codes() -> Mapping[str, Mapping[str, str]]:
+    """Every problem code with its sentence in each language."""
+    return {name: entry for name, entry in catalogue().items() if _is_code(name)}
+
+
+def group_of(code: str, lang: str) -> str:
+    """What a code is about: `Shape`, `References`, ..."""
+    names = {prefix: (english, chinese) for prefix, english, chinese in _GROUPS}
+    english, chinese = names.get(code[:2], ("", ""))
+    return chinese if lang == "zh" else english
+
+
+def plain_sentence(code: str, lang: str) -> str:
+    """The sentence of a code with the names of what was found in braces."""
+    return _plain(catalogue()[code][lang])
+
+
 def _is_code(name: str) -> bool:
     """Whether an entry of the catalogue is a problem of a declaration."""
     return name[0] in "RTSW" and name[1:].isdigit()
 
 
 def _cell(sentence: str) -> str:
-    """A sentence that a table cell can hold; doubled braces stand for one."""
+    """A sentence that a table cell can hold."""
+    return _plain(sentence).replace("|", "\\|").replace("\n", " ")
+
+
+def _plain(sentence: str) -> str:
+    """A sentence as it is written; doubled braces stand for one."""
     plain = sentence.replace("{{", "\0").replace("}}", "\1")
     for lang in ("en", "zh"):
         plain = plain.replace(f":{lang}}}", "}")
-    return plain.replace("\0", "{").replace("\1", "}").replace("|", "\\|").replace("\n", " ")
+    return plain.replace("\0", "{").replace("\1", "}")
 
 
 if __name__ == "__main__":

@@ -66,9 +66,52 @@ def schema(
     return show_schema(kind or "", out)
 
 
+def describe(
+    thing: Annotated[str, typer.Argument(metavar="THING")],
+    paths: Paths = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Say what something is."""
+    from engine.edge.cli.describe_verb import describe_thing
+
+    del json, lang
+    return describe_thing(thing, paths or [])
+
+
+def list_(
+    what: Annotated[str, typer.Argument(metavar="KIND")],
+    paths: Paths = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """List what there is."""
+    from engine.edge.cli.describe_verb import list_things
+
+    del json, lang
+    return list_things(what, paths or [])
+
+
+def graph(
+    paths: Paths = None,
+    mermaid: Annotated[bool, typer.Option("--mermaid")] = False,
+    dot: Annotated[bool, typer.Option("--dot")] = False,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Show how things hang together."""
+    from engine.edge.cli.graph_verb import show_graph
+
+    del json, lang
+    return show_graph(paths or [], as_mermaid=mermaid, as_dot=dot)
+
+
 COMMANDS: Mapping[str, Callable[..., Any]] = {
     "init": init,
     "check": check,
     "test": prove,
     "schema": schema,
+    "describe": describe,
+    "list": list_,
+    "graph": graph,
 }

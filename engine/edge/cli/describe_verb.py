@@ -1,0 +1,97 @@
+"""`forewarn describe` and `forewarn list`: what things are, and which there are."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.edge.cli.exits import Exit, Misuse
+from engine.edge.cli.helptext import table
+from engine.edge.cli.projects import Found, cases_of, find, tell_if_shipped
+from engine.edge.cli.voice import voice
+from engine.edge.wiring import connector_options
+from engine.ruleset.describe import (
+    KINDS,
+    Shelf,
+    describe_declared,
+    describe_language,
+    listed,
+    nearest_thing,
+)
+from engine.ruleset.shape import nearest
+from engine.ruleset.sheet import Sheet
+
+CONNECTORS = "connectors"
+_COLUMN = 16
+_NAMES_COLUMN = 32
+
+
+def describe_thing(name: str, paths: Sequence[Path]) -> int:
+    """Print everything that has this name; the project is read only where it is needed."""
+    speak = voice()
+    sheets = describe_language(name, speak.lang)
+    if paths or not sheets:
+        tell_if_shipped(paths)
+        found = find(paths)
+        project = found.project if sheets else found.usable()
+        shelf = Shelf(project, datetime.now(UTC).date(), _tests(found))
+        sheets = [*describe_declared(name, shelf, speak.lang), *sheets]
+    if not sheets:
+        near = nearest_thing(name, found.project)
+        hint = speak.say("did-you-mean", name=near) if near else ""
+        raise Misuse(f"{speak.say('describe-unknown', name=name)} {hint}".strip())
+    if speak.json:
+        speak.data({"things": [sheet.as_json() for sheet in sheets]})
+        return Exit.FINE
+    for number, sheet in enumerate(sheets):
+        if number:
+            speak.line("")
+        _print(sheet)
+    return Exit.FINE
+
+
+def list_things(kind: str, paths: Sequence[Path]) -> int:
+    """Print all things of a kind, each with a few words."""
+    speak = voice()
+    kinds = (*KINDS, CONNECTORS)
+    if kind not in kinds:
+        near = nearest(kind, kinds)
+        hint = speak.say("did-you-mean", name=near) if near else ""
+        sentence = speak.say("list-unknown", kind=kind, kinds=", ".join(kinds))
+        raise Misuse(f"{sentence} {hint}".strip())
+    if kind == CONNECTORS:
+        rows = [
+            (f"{section} {name}", ", ".join(options.model_fields))
+            for section, found in connector_options().items()
+            for name, options in found.items()
+        ]
+    elif kind in {"operators", "functions"}:
+        rows = listed(kind, None, speak.lang)
+    else:
+        tell_if_shipped(paths)
+        rows = listed(kind, find(paths).usable(), speak.lang)
+    if speak.json:
+        speak.data({kind: [{"name": name, "about": about} for name, about in rows]})
+        return Exit.FINE
+    if not rows:
+        speak.note(speak.say("list-none"))
+    for line in table(rows, _NAMES_COLUMN):
+        speak.line(line)
+    return Exit.FINE
+
+
+def _tests(found: Found) -> Mapping[str, Sequence[str]]:
+    """For each rule the names of the tests that run it; files that are wrong have none."""
+    if found.project is None:
+        return {}
+    names: dict[str, list[str]] = {}
+    for case in cases_of(found)[0]:
+        for rule in case.rules:
+            names.setdefault(rule, []).append(case.name)
+    return names
+
+
+def _print(sheet: Sheet) -> None:
+    """One sheet as lines."""
+    voice().line(sheet.heading())
+    for line in table(sheet.table(), _COLUMN):
+        voice().line(line)
