@@ -24,8 +24,16 @@ TEXTS = [
 ]
 
 
+ANY_TYPED: Any = object()
+"""Stands for an expression: what it would answer, `read` answers."""
+
+
 class Sized(Recorder):
     """A judge that also writes down how large the cluster was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
 
     def announce(self, key: str, episode: Any, transition: Any, at_ms: int, event: Any) -> None:
         super().announce(key, episode, transition, at_ms, event)
@@ -37,10 +45,10 @@ def stage(*, near: float | None = 10, text: bool = False, grows: tuple[int, ...]
         3,
         WITHIN,
         near,
-        object() if text else None,
+        ANY_TYPED if text else None,
         0.3,
-        object(),
-        grows,  # type: ignore[arg-type]
+        ANY_TYPED,
+        grows,
     )
 
     def far(x: float, y: float, u: float, v: float) -> bool:
@@ -55,7 +63,6 @@ def stage(*, near: float | None = 10, text: bool = False, grows: tuple[int, ...]
         )
     )
     scene.judge = Sized()
-    scene.judge.sizes = []
     scene.start({})
     return scene
 
@@ -71,6 +78,7 @@ def tell(scene: Stage, records: list[Any], restarts: tuple[int, ...] = ()) -> li
             scene.restart(["k"], T0 + one.at)
         scene.event("feed", "k", one, T0 + one.at)
     scene.timers_before(T0 + 10_000)
+    assert isinstance(scene.judge, Sized)
     said = scene.judge.said
     return [
         (what, at - T0, size)

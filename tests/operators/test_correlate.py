@@ -41,7 +41,8 @@ test_of.__test__ = False  # type: ignore[attr-defined]
 
 def stage(**way: Any) -> Stage:
     condition = way.pop("condition", None)
-    spec = CorrelateSpec(signals(), condition=object() if condition else None, **way)
+    stands: Any = object() if condition else None
+    spec = CorrelateSpec(signals(), condition=stands, **way)
     tests = {"feed": [test_of(n) for n in range(3)], "alerts": [test_of(3)]}
     return Stage(
         lambda judge, host, codec: CorrelateLogic(spec, tests, condition, judge, host, codec)

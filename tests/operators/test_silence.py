@@ -127,7 +127,12 @@ def both(case: tuple, restarts: tuple[int, ...] = ()) -> tuple[list, list]:
     during = NIGHT_OFF if hours else None
     scene = stage(at_least, stints, forget=600, during=during)
     expected = oracle(
-        set(events), stints, lambda m: not hours or 60 <= m % 1440 < 300, at_least, 600, 1000
+        sorted(set(events)),
+        stints,
+        lambda m: not hours or 60 <= m % 1440 < 300,
+        at_least,
+        600,
+        1000,
     )
     return tell(scene, events, 1000, restarts), expected
 

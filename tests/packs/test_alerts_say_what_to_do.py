@@ -26,7 +26,7 @@ def test_what_fires_or_climbs_says_what_to_check_and_what_ends_does_not() -> Non
     ]
     run = in_memory(program_of(ROOT / "rules/wages"), told, 1_790_000_000_000)
     bodies = {
-        change.transition: orjson.loads(json.encode(change))
+        change.transition.value: orjson.loads(json.encode(change))
         for change in run.changes
         if change.rule == "wage-account-missing"
     }

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from operator_stage import Stage
 
@@ -37,7 +38,7 @@ MONTH = Period(((1, PeriodUnit.MONTHS),))
 MONTH_AND_5 = Period(((1, PeriodUnit.MONTHS), (5, PeriodUnit.WORKDAYS)))
 
 
-def role(name: str):
+def role(name: str) -> Any:
     return ("feed", lambda e, _x: e["role"] == name)
 
 
@@ -51,7 +52,7 @@ def stage(
     late_days: int = 0,
     warnings: tuple[Warning_, ...] = (),
     overdue: tuple[tuple[Period, Severity], ...] = (),
-    roster: tuple = (),
+    roster: tuple[Any, ...] = (),
 ) -> Stage:
     spec = DeadlineSpec(
         within=within, needs=(), every=every, retract=retract, zone="UTC", calendar="plain",
@@ -69,7 +70,7 @@ def stage(
         tests["while"] = role("attend")
     levels = tuple(LevelSpec(severity, overdue=period) for period, severity in overdue)
 
-    def make(judge, host, codec):
+    def make(judge: Any, host: Any, codec: Any) -> DeadlineLogic:
         return DeadlineLogic(
             spec, Parts([need], tests), levels, weekends_only(), roster,
             lambda _k, _e, _t, facts: facts, judge, host, codec,
