@@ -1,15 +1,17 @@
 """Feeds, tables and zone layers in words, with the rules that read them."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.feeds.spec import FeedSpec, FieldSpec, FieldType
-from engine.geo.zones import ZoneSet
 from engine.model.formats import format_duration, format_number, format_speed
 from engine.ruleset.sheet import Sheet
 from engine.ruleset.spec import Project, TableSpec
 from engine.ruleset.uses import layers_of, tables_of
 from engine.text import say
+
+if TYPE_CHECKING:
+    from engine.geo.zones import ZoneSet
 
 _SHOWN = 12
 
@@ -52,7 +54,7 @@ def table_sheet(table: TableSpec, project: Project, lang: str) -> Sheet:
     return sheet
 
 
-def zones_sheet(layer: ZoneSet, project: Project, lang: str) -> Sheet:
+def zones_sheet(layer: "ZoneSet", project: Project, lang: str) -> Sheet:
     """Everything about one layer of zones or lines."""
     things: list[Any] = list(layer.lines) or list(layer)
     title = say("about-lines" if layer.lines else "about-areas", lang, n=len(things))

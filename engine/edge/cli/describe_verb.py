@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.helptext import table
-from engine.edge.cli.projects import Found, cases_of, find, tell_if_shipped
 from engine.edge.cli.voice import voice
-from engine.edge.wiring import connector_options
 from engine.ruleset.describe import (
     KINDS,
     Shelf,
@@ -20,6 +19,12 @@ from engine.ruleset.describe import (
 from engine.ruleset.shape import nearest
 from engine.ruleset.sheet import Sheet
 
+if TYPE_CHECKING:
+    from engine.edge.cli.projects import Found
+
+# Loading projects and connectors takes a second to import: only where they are asked about.
+# ruff: noqa: PLC0415
+
 CONNECTORS = "connectors"
 _COLUMN = 16
 _NAMES_COLUMN = 32
@@ -30,6 +35,8 @@ def describe_thing(name: str, paths: Sequence[Path]) -> int:
     speak = voice()
     sheets = describe_language(name, speak.lang)
     if paths or not sheets:
+        from engine.edge.cli.projects import find, tell_if_shipped
+
         tell_if_shipped(paths)
         found = find(paths)
         project = found.project if sheets else found.usable()
@@ -59,6 +66,8 @@ def list_things(kind: str, paths: Sequence[Path]) -> int:
         sentence = speak.say("list-unknown", kind=kind, kinds=", ".join(kinds))
         raise Misuse(f"{sentence} {hint}".strip())
     if kind == CONNECTORS:
+        from engine.edge.wiring import connector_options
+
         rows = [
             (f"{section} {name}", ", ".join(options.model_fields))
             for section, found in connector_options().items()
@@ -67,6 +76,8 @@ def list_things(kind: str, paths: Sequence[Path]) -> int:
     elif kind in {"operators", "functions"}:
         rows = listed(kind, None, speak.lang)
     else:
+        from engine.edge.cli.projects import find, tell_if_shipped
+
         tell_if_shipped(paths)
         rows = listed(kind, find(paths).usable(), speak.lang)
     if speak.json:
@@ -79,8 +90,10 @@ def list_things(kind: str, paths: Sequence[Path]) -> int:
     return Exit.FINE
 
 
-def _tests(found: Found) -> Mapping[str, Sequence[str]]:
+def _tests(found: "Found") -> Mapping[str, Sequence[str]]:
     """For each rule the names of the tests that run it; files that are wrong have none."""
+    from engine.edge.cli.projects import cases_of
+
     if found.project is None:
         return {}
     names: dict[str, list[str]] = {}

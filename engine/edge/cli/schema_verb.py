@@ -7,8 +7,6 @@ from typing import Any
 
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.voice import voice
-from engine.edge.settings import Settings
-from engine.edge.wiring import connector_options
 from engine.errors import EnvironmentUnusable
 from engine.ruleset.json_schema import (
     DECLARATIONS,
@@ -65,6 +63,9 @@ def schema(kind: str, lang: str) -> Mapping[str, Any]:
 
 def _of_settings(lang: str) -> Mapping[str, Any]:
     """The settings, with the options of each kind of connector that is installed."""
+    from engine.edge.settings import Settings  # noqa: PLC0415 - slow, and wanted here alone
+    from engine.edge.wiring import connector_options  # noqa: PLC0415
+
     whole = schema_of_model(Settings, lang)
     definitions = whole["$defs"]
     for section, kinds in connector_options().items():
