@@ -227,7 +227,7 @@ class CorridorLogic:
             if not (before <= post and (post < progress or at_end)):
                 continue
             passed = trip.at + round(took * (post - before) / (progress - before))
-            known = trip.post == number - 1 >= 0
+            known = trip.post >= 0
             begun, length = trip.since, post - route.posts[number - 1]
             self._lose(key, trip, at_ms, event)
             if took > self.spec.silent_ms:
