@@ -146,7 +146,7 @@ def test_a_gap_at_a_post_leaves_open_when_it_was_passed() -> None:
 
 
 def test_jitter_at_a_post_is_no_second_entry() -> None:
-    fixes = line((0, 0.0, 0.0), (1, 1510.0, 0.0), (2, 1480.0, 0.0), (3, 2000.0, 700.0))
+    fixes = line((0, 600.0, 0.0), (1, 1510.0, 0.0), (2, 1480.0, 0.0), (3, 2000.0, 700.0))
     fixes += line((4, 2000.0, 2000.0), (5, 2300.0, 2000.0))
     limits = {"faster_mps": 1000 / 60}  # 2500 m in three minutes; in two, were it entered anew
     entered = play(stage(Watched.SECTION, **limits, slack_m=50.0), fixes)
