@@ -125,6 +125,15 @@ class _Generator(GenerateJsonSchema):
         del schema
         return False
 
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """A mapping under names of its own: every name must be one, whatever stands under it."""
+        result = super().dict_schema(schema)
+        for pattern, value in result.pop("patternProperties", {}).items():
+            result["additionalProperties"] = value
+            names = {"type": "string", **result.get("propertyNames", {}), "pattern": pattern}
+            result["propertyNames"] = names
+        return result
+
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """A mapping: what it is, what each of its keys means, and what holds without a key."""
         model, result = schema["cls"], super().model_schema(schema)

@@ -15,7 +15,7 @@ from engine.ruleset.describe import KINDS, Shelf, describe_declared, describe_la
 from engine.ruleset.describe_language import EXAMPLES, examples
 from engine.ruleset.expr.functions import FUNCTIONS
 from engine.ruleset.load import load_project
-from engine.ruleset.problem_page import codes
+from engine.ruleset.problem_page import codes, group_of
 from engine.ruleset.source import DeclaredFile
 from engine.ruleset.spec import Project
 from engine.ruleset.when.model import OPERATORS
@@ -186,6 +186,10 @@ def test_examples_of_problem_codes_come_from_golden_cases():
         for lang in LANGUAGES:
             assert code in reports(case, lang), case.name
             assert f" {code}" in example[lang]
+
+
+def test_every_problem_code_belongs_to_a_group():
+    assert [code for code in codes() if not group_of(code, "en") or not group_of(code, "zh")] == []
 
 
 def test_a_file_is_not_needed_to_describe_a_function(tmp_path, monkeypatch, capsys):

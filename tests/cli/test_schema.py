@@ -202,6 +202,8 @@ def test_every_shorthand_that_loads_fits_the_schema(change):
         pytest.param({"sevrity": "red"}, id="an unknown key"),
         pytest.param({"levels": {"pink": "speed > 1"}}, id="an unknown level"),
         pytest.param({"by": []}, id="an empty key"),
+        pytest.param({"labels": {"9x": "a"}}, id="a label that is no name"),
+        pytest.param({"lookup": {"a": {"table": "t", "zone": "z"}}}, id="two kinds of look-up"),
         pytest.param({"schedule": {"hours": "8-12"}}, id="hours that are none"),
         pytest.param({"rule": "Fast Car"}, id="a name that cannot be"),
         pytest.param({"title": {"zh": "快"}}, id="one language missing"),
@@ -240,6 +242,13 @@ def test_every_key_of_a_declaration_is_explained():
     ]
     assert missing == []
     assert all(key_name(Settings, key) for key, _ in written_keys(Settings))
+
+
+def test_a_name_is_checked_wherever_it_stands():
+    made = schema_of("rule")
+    assert "pattern" in made["$defs"]["identifier"]
+    assert made["properties"]["labels"]["propertyNames"] == {"$ref": "#/$defs/identifier"}
+    assert "patternProperties" not in json.dumps(made)
 
 
 def test_a_default_is_shown_as_people_write_it():
