@@ -1,6 +1,8 @@
 """The JSON Schema of every kind of declaration, for completion and checks while people type."""
 
+import re
 from collections.abc import Iterator, Mapping
+from inspect import cleandoc
 from typing import Any
 
 from pydantic import BaseModel
@@ -144,7 +146,9 @@ class _Generator(GenerateJsonSchema):
         properties = result.get("properties", {})
         for key, _ in written_keys(model):
             if key in properties:
-                properties[key] = _with_words(properties[key], key_name(model, key))
+                named = key_name(model, key)
+                about = NAMED + named if named else _documented(model, key)
+                properties[key] = _with_words(properties[key], about)
         if model in _ONE_OF:
             result["oneOf"] = [_given(key) for key in _ONE_OF[model]]
         if model is WhenModel:
@@ -152,6 +156,19 @@ class _Generator(GenerateJsonSchema):
             for key, value in properties.items():
                 properties[key] = _never_null(value)
         return result
+
+
+def _documented(model: type[BaseModel], key: str) -> str:
+    """What the docstring of a setting's model says of a key: English, so only for the English."""
+    for one in model.__mro__:
+        for line in _ATTRIBUTE.findall(cleandoc(one.__doc__ or "").partition("Attributes:")[2]):
+            if line[0] == key:
+                return _ENGLISH + " ".join(line[1].split())
+    return ""
+
+
+_ENGLISH = "english:"
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
 
 def _with_words(value: JsonSchemaValue, about: str) -> JsonSchemaValue:
@@ -164,7 +181,7 @@ def _with_words(value: JsonSchemaValue, about: str) -> JsonSchemaValue:
     elif isinstance(default, str | bool | int | float) and kind != "hours":
         shown["default"] = default
     if about:
-        shown["description"] = NAMED + about
+        shown["description"] = about
         if _TYPE in shown:
             shown = {"allOf": [value], **{name: shown[name] for name in _OWN if name in shown}}
     return shown
@@ -204,6 +221,7 @@ def _finished(schema: JsonSchemaValue, lang: str) -> JsonSchemaValue:
         if not isinstance(value, dict):
             return _said(value, lang)
         shown = {name: visit(item) for name, item in value.items() if name != _TYPE}
+        shown = {name: item for name, item in shown.items() if item is not _UNSAID}
         if _TYPE not in value:
             return shown
         recurring[value[_TYPE]] = {name: item for name, item in shown.items() if name != "default"}
@@ -215,6 +233,9 @@ def _finished(schema: JsonSchemaValue, lang: str) -> JsonSchemaValue:
     if definitions:
         whole["$defs"] = _sorted({_short(name): part for name, part in definitions.items()})
     return {"$schema": DIALECT, **whole}
+
+
+_UNSAID = object()
 
 
 def _sorted(definitions: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,6 +250,8 @@ def _short(name: str) -> str:
 
 def _said(value: Any, lang: str) -> Any:
     """A description of ours in the language; anything else as it is."""
+    if isinstance(value, str) and value.startswith(_ENGLISH):
+        return value.removeprefix(_ENGLISH) if lang == "en" else _UNSAID
     if isinstance(value, str) and value.startswith(NAMED):
         return say(value.removeprefix(NAMED), lang)
     return _short(value) if isinstance(value, str) and value.startswith("#/$defs/") else value

@@ -251,6 +251,15 @@ def test_a_name_is_checked_wherever_it_stands():
     assert "patternProperties" not in json.dumps(made)
 
 
+def test_settings_and_connectors_are_explained_by_their_docstrings_in_english():
+    english, chinese = schema("settings", "en")["$defs"], schema("settings", "zh")["$defs"]
+    webhook = english["sinks-webhook"]["properties"]
+    assert webhook["timeout_s"]["description"] == "Longest wait for an answer."
+    assert webhook["secret"]["description"].endswith("Without one nothing is signed.")
+    assert "description" not in chinese["sinks-webhook"]["properties"]["timeout_s"]
+    assert "english:" not in json.dumps([english, chinese])
+
+
 def test_a_default_is_shown_as_people_write_it():
     feed = schema_of("feed")["properties"]
     assert feed["lateness"]["default"] == "0s"
