@@ -60,6 +60,7 @@ def test_every_feed_a_rule_reads_leads_to_it():
     for name, rule in project.rules.items():
         here = Node("rule", name)
         spaces = set(graph.before(here, "records"))
+        everywhere = set()
         for feed in rule.feeds:
             reached, waiting = set(), [Node("feed", feed)]
             while waiting:
@@ -68,6 +69,14 @@ def test_every_feed_a_rule_reads_leads_to_it():
                     reached.add(one)
                     waiting += graph.after(one, "records")
             assert feed == "alerts" or spaces & reached, (name, feed)
+            everywhere |= reached
+        assert "alerts" in rule.feeds or spaces <= everywhere, name
+
+
+def test_a_table_that_only_an_operator_reads_is_joined_to_its_rule():
+    _, graph = shipped()
+    rule = Node("rule", "dike-patrol-missed")
+    assert Node("table", "patrol-points") in graph.before(rule, "lookup")
 
 
 def test_alerts_go_to_the_route_that_a_stable_rule_names_and_nowhere_else():
