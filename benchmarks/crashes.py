@@ -5,6 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+MOST_MISSED = 20
+"""A point that so many lives a death did not come to is given up; the proof's claim then fails."""
+
 ANY = ""
 """A death at a random moment."""
 
@@ -48,6 +51,12 @@ class Deaths:
         self.had[name] += 1
         self.owed[name] -= 1
         self.owed = +self.owed
+
+    def did_not_come(self, name: str) -> None:
+        """A life did not come to its point; one that nobody comes to is owed no longer."""
+        self.missed[name] += 1
+        if self.missed[name] >= MOST_MISSED * (1 + self.had[name]):
+            self.owed.pop(name, None)
 
     def rows(self, points: Sequence[str]) -> list[list[object]]:
         """For random moments and each point: deaths, and lives that did not come to it."""

@@ -247,7 +247,7 @@ def end_one(
         times = chance.randint(1, POINTS[name]) if not deaths.missed[name] else 1
         life = start(lives, place, f"{name}:{times}")
         if life.wait(MEET_S) != -signal.SIGKILL:
-            deaths.missed[name] += 1
+            deaths.did_not_come(name)
             name = ANY if life.code is None else name
     if life.code == 0:
         return False

@@ -191,7 +191,7 @@ async def _scenes(
         life = stage.lives[name]
         how = await _end(stage, life, drawn, deaths.chance)
         if how != drawn:
-            deaths.missed[drawn] += 1
+            deaths.did_not_come(drawn)
         deaths.met(how)
         tally.endings += 1
         tally.ages.append(life.age_s)

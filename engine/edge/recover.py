@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from engine.edge import crashpoint
 from engine.edge.state_tools.plan import Does, Line, refuse_misfit
 from engine.edge.store import Saved, Store
 from engine.errors import StateError
@@ -62,6 +63,7 @@ async def recover(
         StateError: an edited rule does not say what becomes of its state. Nothing was changed.
 
     """
+    crashpoint.passing("recovery-start")
     saved = await store.saved()
     lines = refuse_misfit({space: kept.rows for (space, _), kept in saved.items()}, rules, lang)
     starts: dict[tuple[str, str], int] = {}
@@ -78,11 +80,13 @@ async def recover(
                 frontiers[name, log] = place.frontier
         if isinstance(core, Adopting) and (outcome := core.adopted()) is not None:
             adopted[name, PARTITION] = outcome
+        crashpoint.passing("recovery-half")
     if adopted:
         await store.apply(adopted)
     await _let_go(store, saved, set(spaces))
     for line in forgotten(lines):
         await store.trouble(Trouble("state-dropped", line.rule, f"{line.does} {line.keys}", 0))
+    crashpoint.passing("recovery-end")
     return Recovery(starts, frontiers)
 
 
