@@ -9,7 +9,7 @@ answer never depends on rounding.
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from math import floor
+from math import floor, isfinite
 from typing import final
 
 Edge = tuple[float, float, float, float]
@@ -84,7 +84,8 @@ class Outline:
         self.bounds = (min(lons), min(lats), max(lons), max(lats))
         south, height = self.bounds[1], self.bounds[3] - self.bounds[1]
         count = max(1, min(_MOST_BANDS, len(self.edges) // _EDGES_A_BAND))
-        self._per_degree = count / height if height > 0 else 0.0
+        per_degree = count / height if height > 0 else 0.0
+        self._per_degree = per_degree if isfinite(per_degree) else 0.0  # hardly a height at all
         bands: list[list[Edge]] = [[] for _ in range(count + 1)]
         for edge in self.edges:
             # The same rounding as in `encloses`, which grows with latitude: no edge is missed.

@@ -36,3 +36,9 @@ def test_a_triangle_holds_what_exact_arithmetic_says(
     outline = Outline([[a, b, c, a]])
     assert encloses(outline.edges, *place) is held
     assert outline.encloses(*place) is held
+
+
+def test_an_outline_hardly_higher_than_nothing_is_an_outline() -> None:
+    outline = Outline([[(0.0, 0.0), (0.0, 2.225073858507203e-309), (1.0, 0.0), (0.0, 0.0)]])
+    assert outline.encloses(0.5, 0.0)
+    assert not outline.encloses(0.5, 1e-300)

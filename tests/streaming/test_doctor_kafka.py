@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,15 @@ def test_a_cluster_without_our_topics_is_ready_and_nothing_is_made(
 ) -> None:
     tag = f"d{uuid.uuid4().hex[:6]}"
     project(tmp_path, cluster.listeners["BROKER"], cluster.declared(), tag)
+    for _ in range(15):  # a cluster that has just been started is not whole at once
+        if doctor(tmp_path, capsys)[0] == 0:
+            break
+        time.sleep(1)
     for _ in range(2):
         code, found, verdict = doctor(tmp_path, capsys)
-        assert code == 0, found
+        assert code == 0, {
+            matter: told for matter, told in found.items() if any(one[0] == "bad" for one in told)
+        }
         assert verdict.startswith("Ready. ")
         assert "15 topics are missing and can be made" in found["topics"][0][2]
         assert [state for state, _, _ in found["broker"]] == ["fine"] * 3
