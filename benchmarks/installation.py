@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,15 +59,21 @@ class Result:
 
 
 class Installation(Stage):
-    """A city's topics, and workers and a dispatcher that are forked lives."""
+    """A city's topics, and workers and a dispatcher that are forked lives.
+
+    Attributes:
+        more: Environment variables of the processes that are started from now on.
+
+    """
 
     def __init__(
-        self, bootstrap: str, city: City, name: str, lives: Lives, inbox: Inbox, **kafka: Any
-    ) -> None:
+        self, bootstrap: str, city: City, name: str, lives: Lives, inbox: Inbox,
+        packs: Mapping[str, Path] | None = None, **kafka: Any,
+    ) -> None:  # fmt: skip
         folder = city.folder / name
         folder.mkdir()
         super().__init__(
-            bootstrap, folder, {pack: RULES / pack for pack in ("hazmat", "wages")},
+            bootstrap, folder, packs or {pack: RULES / pack for pack in ("hazmat", "wages")},
             city.folder / "world",
             more={
                 "sinks": {
@@ -80,6 +86,7 @@ class Installation(Stage):
         )  # fmt: skip
         self.inbox, self.city = inbox, city
         self.lives: dict[str, Life] = {}
+        self.more: dict[str, str] = {}
         self._cradles = lives
 
     def start(
@@ -88,7 +95,8 @@ class Installation(Stage):
         """Fork a process; one that ran under this name must have ended."""
         self.lives[name] = self._cradles.start(
             ["run", str(self.folder), "--role", role], log=self.folder / f"{name}.log",
-            cwd=self.folder, point=point, more={"FOREWARN_KAFKA__INSTANCE": name * is_static},
+            cwd=self.folder, point=point,
+            more={**self.more, "FOREWARN_KAFKA__INSTANCE": name * is_static},
         )  # fmt: skip
 
     def kill(self, name: str) -> None:
@@ -113,30 +121,12 @@ class Installation(Stage):
             if life.wait(15) is None:
                 life.kill()
 
-    async def send(self, records: Iterable[Sent], pause_s: float = 0.0, each: int = 500) -> int:
-        """Write records in their order, each once, whatever becomes of a broker meanwhile."""
-        del pause_s, each
-        producer = AIOKafkaProducer(
+    def producer(self) -> AIOKafkaProducer:
+        """What writes each record once, whatever becomes of a broker meanwhile."""
+        return AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, linger_ms=5, max_batch_size=262_144,
             enable_idempotence=True, acks="all", request_timeout_ms=60_000,
         )  # fmt: skip
-        await producer.start()
-        count = 0
-        try:
-            for one in records:
-                topic = self.layout.feeds.get(one.feed)
-                if topic is None:
-                    continue
-                count += 1
-                if one.key:
-                    await producer.send(topic, one.value, one.key.encode())
-                    continue
-                for partition in range(self.layout.counts[topic]):
-                    await producer.send(topic, one.value, partition=partition)
-            await producer.flush()
-        finally:
-            await producer.stop()
-        return count
 
     async def ended(self) -> Result:
         """Wait for the last delivery of everything that was sent; what the run left behind."""
@@ -181,7 +171,7 @@ def played(
             a dispatcher are started, everything is sent, and nobody harms anything.
         delay_s: How long the receiver takes while harm is done.
         workers: How many, when nobody harms anything.
-        kafka: More settings of the Kafka edge.
+        kafka: More settings of the Kafka edge; `packs` are other packs than the city's.
 
     """
     with receiver(Inbox(delay_s, REFUSE_EACH)) as inbox:
