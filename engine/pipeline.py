@@ -21,6 +21,7 @@ from engine import saved
 from engine.handlers import Handlers
 from engine.lot import LOT, make_intake, take_lot
 from engine.model.change import Change
+from engine.model.row_keys import subject_of
 from engine.operators.base import Host, Logic
 from engine.ports import Outcome, Position, Record, Rejected, Sent, SourceId, Trouble, Write
 from engine.ruleset.compile import Program, SpaceProgram
@@ -91,6 +92,7 @@ class Space:
                     self.dirty[number],
                     self._send,
                     partial(self._tell, rule.spec.id),
+                    partial(self._counted, rule.spec.id),
                 ),
                 self._emit,
                 self._overflow,
@@ -299,6 +301,8 @@ class Space:
                 continue
             try:
                 logics[number].on_timer(key, at_ms)
+                if logics[number].life.remembers:
+                    logics[number].life.rest_over(subject_of(key), at_ms)
             except Exception as error:  # noqa: BLE001 - one rule never stops the others
                 self.handlers.failed(number, error, at_ms)
 
@@ -434,6 +438,9 @@ class Space:
 
     def _trouble(self, trouble: Trouble) -> None:
         self.outcome.troubles.append(trouble)
+
+    def _counted(self, rule: str, name: str) -> None:
+        self._count(name, rule, 1)
 
     def _count(self, name: str, label: str, amount: int) -> None:
         counts = self.outcome.counts

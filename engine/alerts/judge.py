@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from engine.alerts.budget import Budget
 from engine.alerts.context import Names, Surroundings, severity_of
 from engine.alerts.lifecycle import Episode
+from engine.alerts.schedule import opens_at
 from engine.feeds.derived import origin_of
 from engine.model.calendar import WorkCalendar
 from engine.model.change import Change, Transition, delivery_id, episode_id
-from engine.ruleset.spec import RuleSpec, Schedule
+from engine.model.formats import format_duration
+from engine.ruleset.spec import RuleSpec
 from engine.ruleset.templates import Template
+from engine.text import LANGUAGES, say
 
 Function = Callable[[Any, Any], Any]
 Emit = Callable[[Change], None]
@@ -68,6 +69,9 @@ class RuleJudge:
             for level in spec.levels
             if level.at_least_ms is not None
         )
+        self.cooldown_ms = spec.cooldown_ms
+        self.flapping = spec.flapping
+        self.by_part = spec.when.by_part()
         self.budget = Budget(spec.limits.alerts_per_hour)
         self._emit = emit
         self._overflow = overflow
@@ -77,24 +81,18 @@ class RuleJudge:
         severity = severity_of(episode.rank) if episode is not None and episode.rank else ""
         return Names(self.words.surroundings, key, event, at_ms, episode, severity)
 
+    def closed_until(self, at_ms: int) -> int:
+        """When the schedule opens again; 0 where it is open now."""
+        schedule = self.spec.schedule
+        return 0 if schedule is None else opens_at(schedule, self.words.calendar, at_ms)
+
     def excepted(self, key: str, episode: Episode, event: Any, at_ms: int) -> bool:
-        """Whether an exception or the schedule keeps this quiet now."""
-        if self.spec.schedule is not None and not self._in_schedule(self.spec.schedule, at_ms):
-            return True
+        """Whether an exception keeps this quiet now."""
         if not self.words.excepts:
             return False
-        names = self.names(key, event, at_ms, episode)
-        return any(test(event, names) is True for _, test in self.words.excepts)
-
-    def _in_schedule(self, schedule: Schedule, at_ms: int) -> bool:
-        local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(schedule.zone))
-        minute = local.hour * 60 + local.minute
-        if not any(
-            start <= minute < end if start < end else minute >= start or minute < end
-            for start, end in schedule.hours
-        ):
-            return False
-        return self.words.calendar is None or self.words.calendar.is_workday(local.date())
+        known = event if event is not None else episode.event
+        names = self.names(key, known, at_ms, episode)
+        return any(test(known, names) is True for _, test in self.words.excepts)
 
     def level(self, key: str, episode: Episode, event: Any, at_ms: int) -> int:
         """The highest rank that a level expression asks for now, or 0."""
@@ -149,7 +147,7 @@ class RuleJudge:
             severity=severity_of(episode.rank),
             status=spec.status,
             title=dict(spec.title),
-            summary={lang: text.render(values, lang) for lang, text in words.summary.items()},
+            summary=self._summary(values, episode, transition),
             labels={name: text.render(values, "en") for name, text in words.labels.items()},
             place=names["place"],
             lon=None if where is None else where[0],
@@ -165,6 +163,20 @@ class RuleJudge:
             owner=spec.owner,
             pack=spec.pack,
         )
+
+    def _summary(
+        self, values: Mapping[str, Any], episode: Episode, transition: Transition
+    ) -> dict[str, str]:
+        """The rule's text; the alert that begins to flap says so, once."""
+        texts = {lang: text.render(values, lang) for lang, text in self.words.summary.items()}
+        flapping, times = self.flapping, episode.facts.get("flapping")
+        if flapping is None or not times or transition is not Transition.FIRED:
+            return texts
+        for lang in LANGUAGES:
+            within = format_duration(flapping.within_ms, lang)
+            note = say("alert-flaps", lang, times=times, within=within)
+            texts[lang] = f"{texts[lang]} {note}" if lang in texts else note
+        return texts
 
     def _evidence(self, event: Any, names: Names, episode: Episode, judged: bool) -> dict[str, Any]:
         """The event and the look-ups behind a transition, and what each condition answered.

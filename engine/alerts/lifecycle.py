@@ -7,150 +7,37 @@ for `keep_firing_for`, and numbers the transitions.
     (none) --hold--> PENDING --for, no exception--> FIRING --gone / clear--> CLEARING --> (none)
                         |gone                          ^-------- hold ----------'
                       (none)
+
+Outside the schedule, and while a key rests after an alert (`cooldown`), PENDING lasts on: what is
+still there when that is over fires then. An alert that flaps is CLEARING for longer.
 """
 
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from engine.alerts.budget import Budget
+from engine.alerts.episode import Episode as Episode  # noqa: PLC0414 - operators read it here
+from engine.alerts.episode import Judge as Judge  # noqa: PLC0414
+from engine.alerts.episode import Phase as Phase  # noqa: PLC0414
+from engine.alerts.rest import GROUP, SAVED, Rest
 from engine.model.change import Transition
+from engine.model.progress import NEAR
 
 if TYPE_CHECKING:
     from engine.operators.base import EventCodec, Host
 
 
-class Phase(IntEnum):
-    """Where an episode stands. Silenced and acknowledged are not phases: they belong to people."""
-
-    PENDING = 0
-    FIRING = 1
-    CLEARING = 2
-
-
-class Episode:
-    """One run of an alert about one key (and one cycle of it).
-
-    Attributes:
-        id: Its identity, once it was asked for.
-        part: Which cycle of the key; empty where there is only one.
-        since: Start of the episode, frozen; part of its identity.
-        hold_from: When the condition began to hold; `for` counts from here.
-        clear_from: When it ceased; `keep_firing_for` counts from here.
-        by_clear: Whether the rule's `clear` ended it (not the operator).
-        rank: Severity last announced, 1 blue to 4 red; 0 before it fired.
-        floor: Least severity the operator asks for.
-        ordinal: Number of the next transition.
-        said: When the last transition happened; none is dated before it.
-        wake: Instant of the timer that counts, or 0.
-        facts: What the operator knows: anchor, size, start, ...; plain values.
-        event: The newest event of the episode, for its words and evidence; its feed is a fact.
-
-    """
-
-    __slots__ = (
-        "by_clear",
-        "clear_from",
-        "event",
-        "facts",
-        "floor",
-        "hold_from",
-        "id",
-        "ordinal",
-        "part",
-        "phase",
-        "rank",
-        "said",
-        "since",
-        "wake",
-    )
-
-    def __init__(self, part: str, since: int, hold_from: int, floor: int) -> None:
-        self.id = ""
-        self.part = part
-        self.since = since
-        self.hold_from = hold_from
-        self.floor = floor
-        self.phase = Phase.PENDING
-        self.clear_from = 0
-        self.by_clear = False
-        self.rank = 0
-        self.ordinal = 0
-        self.said = since
-        self.wake = 0
-        self.facts: dict[str, Any] = {}
-        self.event: Any = None
-
-    def save(self, codec: "EventCodec") -> list[Any]:
-        """Plain values, in a fixed order."""
-        event = None if self.event is None else codec.plain(self.event)
-        return [
-            self.part,
-            self.since,
-            self.hold_from,
-            self.floor,
-            int(self.phase),
-            self.clear_from,
-            self.by_clear,
-            self.rank,
-            self.ordinal,
-            self.said,
-            self.wake,
-            self.facts,
-            event,
-        ]
-
-    @classmethod
-    def load(cls, saved: list[Any], codec: "EventCodec") -> "Episode":
-        """The episode that `save` wrote down."""
-        episode = cls(saved[0], saved[1], saved[2], saved[3])
-        episode.phase = Phase(saved[4])
-        episode.clear_from, episode.by_clear = saved[5], saved[6]
-        episode.rank, episode.ordinal, episode.said, episode.wake = saved[7:11]
-        episode.facts = saved[11]
-        if saved[12] is not None:
-            episode.event = codec.event(episode.facts["feed"], saved[12])
-        return episode
-
-
-class Judge(Protocol):
-    """The rule's own words about an episode, compiled: exceptions, levels, clear, texts."""
-
-    for_ms: int
-    keep_ms: int
-    has_clear: bool
-    asks: bool
-    """Whether a level depends on the event, so that a firing alert must see every one."""
-    base_rank: int
-    budget: Budget
-    steps: tuple[tuple[int, int], ...]
-    """(held for ms, rank) of the levels that climb by time."""
-
-    def excepted(self, key: str, episode: Episode, event: Any, at_ms: int) -> bool:
-        """Whether an exception or the schedule keeps this quiet now."""
-
-    def level(self, key: str, episode: Episode, event: Any, at_ms: int) -> int:
-        """The highest rank that a level expression asks for now, or 0."""
-
-    def cleared(self, key: str, episode: Episode, event: Any, at_ms: int) -> bool:
-        """Whether the rule's `clear` holds now."""
-
-    def announce(
-        self, key: str, episode: Episode, transition: Transition, at_ms: int, event: Any
-    ) -> None:
-        """Put the transition into words and hand it out."""
-
-
 class Life:
     """The episodes of one rule in one partition.
 
-    State: one `Episode` per key (and cycle) while it is pending, firing or clearing.
+    State: one `Episode` per key (and cycle) while it is pending, firing or clearing; one `Rest`
+    per key while its last alerts matter to the next.
 
     Attributes:
         listens: Whether an event alone can change an open episode.
+        remembers: Whether alerts matter to those after them, so that there are rests.
 
     """
 
-    __slots__ = ("_codec", "_host", "judge", "listens", "open")
+    __slots__ = ("_codec", "_host", "judge", "listens", "open", "remembers", "rests")
 
     def __init__(self, judge: Judge, host: "Host", codec: "EventCodec") -> None:
         self.judge = judge
@@ -158,6 +45,8 @@ class Life:
         self._codec = codec
         self.open: dict[str, dict[str, Episode]] = {}
         self.listens = judge.has_clear or judge.asks or bool(judge.steps)
+        self.remembers = bool(judge.cooldown_ms) or judge.flapping is not None
+        self.rests: dict[str, dict[str, Rest]] = {}
 
     def find(self, key: str, part: str = "") -> Episode | None:
         """The open episode of a key, if any."""
@@ -189,6 +78,7 @@ class Life:
         if episode.phase is Phase.CLEARING and not episode.by_clear:
             episode.phase = Phase.FIRING
             episode.clear_from = 0
+            self._note_change(key, episode, at_ms)
         self._forward(key, episode, event, at_ms)
 
     def event(self, key: str, event: Any, at_ms: int, part: str | None = None) -> None:
@@ -210,6 +100,7 @@ class Life:
                         self._begin_clearing(key, episode, event, at_ms)
                 elif episode.phase is Phase.CLEARING:
                     episode.phase, episode.by_clear, episode.clear_from = Phase.FIRING, False, 0
+                    self._note_change(key, episode, at_ms)
             if episode.phase is Phase.FIRING:
                 self._climb(key, episode, event, at_ms)
 
@@ -230,6 +121,9 @@ class Life:
             return
         self._host.touch(key)
         if episode.phase is Phase.PENDING:
+            self._count_held(key, episode, at_ms)
+            if at_ms - episode.hold_from >= NEAR * self.judge.for_ms:
+                self._host.missed(key, at_ms)
             self._forget(key, part)
         elif episode.phase is Phase.FIRING and (over or not self.judge.has_clear):
             self._begin_clearing(key, episode, event, at_ms)
@@ -247,6 +141,8 @@ class Life:
         if episode.phase is not Phase.PENDING:
             self._announce(key, episode, Transition.RETRACTED, at_ms, event)
         self._forget(key, part)
+        for rest in self.rests.get(key, {}).values():
+            self._host.wake(max(rest.ends(self.judge.flapping), at_ms), key)
 
     def on_timer(self, key: str, at_ms: int, *, known: bool = True) -> None:
         """An instant asked for by one of the key's episodes has passed.
@@ -260,22 +156,31 @@ class Life:
             episode.wake = 0
             self._host.touch(key)
             if episode.phase is Phase.CLEARING:
-                if at_ms - episode.clear_from >= self.judge.keep_ms:
-                    self._announce(key, episode, Transition.CLEARED, at_ms, episode.event)
-                    self._forget(key, episode.part)
+                if episode.facts.get("flapping") and self._others(key, episode):
+                    episode.clear_from = at_ms
+                keep = self._keep(episode)
+                if at_ms - episode.clear_from >= keep:
+                    self._clear(key, episode, at_ms, episode.event)
                 else:
-                    self._ask(key, episode, episode.clear_from + self.judge.keep_ms)
+                    self._ask(key, episode, episode.clear_from + keep)
             elif known:
                 self._forward(key, episode, episode.event, at_ms)
 
     def save(self, key: str) -> list[Any]:
-        """The key's episodes as plain values."""
-        episodes = self.open.get(key, {})
-        return [episodes[part].save(self._codec) for part in sorted(episodes)]
+        """The key's episodes, and what is remembered of those before them, as plain values."""
+        episodes, rests = self.open.get(key, {}), self.rests.get(key, {})
+        saved = [episodes[part].save(self._codec) for part in sorted(episodes)]
+        return saved + [rests[group].save(group) for group in sorted(rests)]
 
     def load(self, key: str, saved: list[Any]) -> None:
         """Take up what `save` wrote, timers included."""
         for plain in saved:
+            if len(plain) == SAVED:
+                if self.remembers:
+                    rest = Rest.load(plain)
+                    self.rests.setdefault(key, {})[plain[GROUP]] = rest
+                    self._host.wake(rest.ends(self.judge.flapping), key)
+                continue
             episode = Episode.load(plain, self._codec)
             self.open.setdefault(key, {})[episode.part] = episode
             if episode.wake:
@@ -289,9 +194,15 @@ class Life:
             if at_ms < due:
                 self._ask(key, episode, due)
                 return
-            if judge.excepted(key, episode, event, at_ms):
+            opens = judge.closed_until(at_ms)
+            if opens:
+                self._ask(key, episode, opens)
+                return
+            if judge.excepted(key, episode, event, at_ms) or self._rests(key, episode, at_ms):
                 return
             episode.phase = Phase.FIRING
+            if self.remembers:
+                self._note_firing(key, episode, at_ms)
             episode.rank = max(episode.floor, self._reached(episode, at_ms))
             episode.rank = max(episode.rank, judge.level(key, episode, event, at_ms))
             self._announce(key, episode, Transition.FIRED, at_ms, event)
@@ -323,13 +234,111 @@ class Life:
 
     def _begin_clearing(self, key: str, episode: Episode, event: Any, at_ms: int) -> None:
         """The condition ceased: clear at once, or wait to see whether it comes back."""
-        if self.judge.keep_ms == 0:
-            self._announce(key, episode, Transition.CLEARED, at_ms, event)
-            self._forget(key, episode.part)
+        self._note_change(key, episode, at_ms)
+        keep = self._keep(episode)
+        if keep == 0:
+            self._clear(key, episode, at_ms, event)
             return
         episode.phase = Phase.CLEARING
         episode.clear_from = at_ms
-        self._ask(key, episode, at_ms + self.judge.keep_ms)
+        self._ask(key, episode, at_ms + keep)
+
+    def _clear(self, key: str, episode: Episode, at_ms: int, event: Any) -> None:
+        """An alert has ended; for the time of the pause, none about this key follows."""
+        self._announce(key, episode, Transition.CLEARED, at_ms, event)
+        self._forget(key, episode.part)
+        if self.remembers:
+            rest = self._rest(key, episode)
+            if episode.facts.get("flapping"):
+                rest.fired = []
+            if self.judge.cooldown_ms:
+                rest.until = at_ms + self.judge.cooldown_ms
+            self._host.wake(max(rest.ends(self.judge.flapping), at_ms), key)
+
+    # --- what alerts mean to those after them ---------------------------------------------
+
+    def rest_over(self, key: str, at_ms: int) -> None:
+        """An instant has passed at which a rest of this key may be over: it is forgotten."""
+        for group, rest in list(self.rests.get(key, {}).items()):
+            if at_ms >= rest.ends(self.judge.flapping) and not any(
+                one.facts.get("flapping") and self._group(one) == group
+                for one in self.open.get(key, {}).values()
+            ):
+                self._host.touch(key)
+                del self.rests[key][group]
+                if not self.rests[key]:
+                    del self.rests[key]
+
+    def _group(self, episode: Episode) -> str:
+        """Which of a key's alerts matter to each other: all, or those of one zone or member."""
+        return episode.part if self.judge.by_part else ""
+
+    def _rest(self, key: str, episode: Episode) -> Rest:
+        return self.rests.setdefault(key, {}).setdefault(self._group(episode), Rest())
+
+    def _others(self, key: str, episode: Episode) -> list[Episode]:
+        """The other open episodes that matter to this one."""
+        group = self._group(episode)
+        return [
+            one
+            for one in self.open.get(key, {}).values()
+            if one is not episode and self._group(one) == group
+        ]
+
+    def _rests(self, key: str, episode: Episode, at_ms: int) -> bool:
+        """Whether a pending alert must wait: its key rests, or another alert about it flaps."""
+        rest = self.rests.get(key, {}).get(self._group(episode))
+        if rest is None:
+            return False
+        if at_ms < rest.until:
+            self._ask(key, episode, rest.until)
+            return True
+        flaps = [one for one in self._others(key, episode) if one.facts.get("flapping")]
+        for one in flaps:
+            self._stir(key, one, at_ms)
+        return bool(flaps)
+
+    def _count_held(self, key: str, episode: Episode, at_ms: int) -> None:
+        """A pending alert is over; note it if it would have fired but for its key's rest."""
+        if not self.remembers or at_ms < episode.hold_from + self.judge.for_ms:
+            return
+        if self.judge.closed_until(at_ms) or self.judge.excepted(key, episode, None, at_ms):
+            return
+        if self._rests(key, episode, at_ms):
+            self._host.count("held-back")
+
+    def _stir(self, key: str, flapper: Episode, at_ms: int) -> None:
+        """What flaps came or went under another name: its quiet time begins anew."""
+        self._host.touch(key)
+        self._rest(key, flapper).changed = at_ms
+        if flapper.phase is Phase.CLEARING:
+            flapper.clear_from = at_ms
+
+    def _note_firing(self, key: str, episode: Episode, at_ms: int) -> None:
+        """An alert fires: it flaps if that happened too often of late."""
+        times = self._rest(key, episode).fires(at_ms, self.judge.flapping)
+        if times:
+            episode.facts["flapping"] = times
+            self._host.count("flapping")
+        self._host.wake(max(self._rest(key, episode).ends(self.judge.flapping), at_ms), key)
+
+    def _note_change(self, key: str, episode: Episode, at_ms: int) -> None:
+        """A flapping alert came or went; one that had been steady for long enough does not flap."""
+        flapping = self.judge.flapping
+        if flapping is None or not episode.facts.get("flapping"):
+            return
+        rest = self._rest(key, episode)
+        if at_ms - rest.changed >= flapping.quiet_ms:
+            del episode.facts["flapping"]
+            rest.fired = []
+        rest.changed = at_ms
+
+    def _keep(self, episode: Episode) -> int:
+        """How long an alert goes on after its reason has gone."""
+        flapping, keep = self.judge.flapping, self.judge.keep_ms
+        if flapping is None or not episode.facts.get("flapping"):
+            return keep
+        return max(keep, flapping.quiet_ms)
 
     def _announce(
         self, key: str, episode: Episode, transition: Transition, at_ms: int, event: Any

@@ -19,10 +19,11 @@ class Host:
         dirty: Keys whose state changed.
         send: Hands an event to another key space.
         tell: Says what an operator of the engine must hear about: kind, detail, event time.
+        count: Counts what happened under the rule's name.
 
     """
 
-    __slots__ = ("dirty", "number", "send", "tell", "timers")
+    __slots__ = ("count", "dirty", "number", "send", "tell", "timers")
 
     def __init__(
         self,
@@ -31,12 +32,14 @@ class Host:
         dirty: set[str],
         send: Callable[[Sent], None] = lambda _sent: None,
         tell: Callable[[str, str, int], None] = lambda _kind, _detail, _at_ms: None,
+        count: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self.number = number
         self.timers = timers
         self.dirty = dirty
         self.send = send
         self.tell = tell
+        self.count = count
 
     def wake(self, at_ms: int, key: str) -> None:
         """Ask to be called at an instant of event time, after all events up to it."""

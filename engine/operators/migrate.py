@@ -64,6 +64,9 @@ def episodes(life: Life, saved: list[Any], now_ms: int, *, by_rule: bool = True)
     judge, found = life.judge, []
     for plain in saved:
         one = list(plain)
+        if len(one) == SAVED:
+            found.append(one)  # a key's rest between two alerts
+            continue
         if by_rule:
             one[_FLOOR] = judge.base_rank
         if one[_PHASE] == Phase.PENDING:
@@ -190,7 +193,8 @@ def _shape(saved: Any, values: int) -> tuple[list[Any] | None, list[Any]]:
 
 def _newest(opened: list[Any], since: int) -> int:
     """When a holding key hit last."""
-    return max((one[_FACTS].get("last", since) for one in opened), default=since)
+    found = (one for one in opened if len(one) != SAVED)
+    return max((one[_FACTS].get("last", since) for one in found), default=since)
 
 
 MIGRATIONS: Mapping[type, Callable[[Any, Any, int], Any]] = {

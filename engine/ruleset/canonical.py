@@ -22,6 +22,8 @@ _DECIDES = {
     "for_",
     "clear",
     "keep_firing_for",
+    "cooldown",
+    "flapping",
     "schedule",
     "late",
 }

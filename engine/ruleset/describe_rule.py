@@ -35,6 +35,12 @@ def rule_sheet(
     sheet.add("clear", rule.clear.text if rule.clear else "")
     keep = rule.keep_firing_ms
     sheet.add("keep", format_duration(keep, lang) if keep else "")
+    sheet.add("cooldown", format_duration(rule.cooldown_ms, lang) if rule.cooldown_ms else "")
+    if rule.flapping is not None:
+        flaps, spans = rule.flapping, {}
+        for name, span in (("within", flaps.within_ms), ("quiet", flaps.quiet_ms)):
+            spans[name] = format_duration(span, lang)
+        sheet.add("flapping", say("about-flapping-line", lang, times=flaps.times, **spans))
     sheet.add("schedule", *_schedule(rule))
     if rule.late_allow_ms or rule.late != "drop":
         sheet.add("late", f"{format_duration(rule.late_allow_ms, lang)}, {rule.late}")

@@ -18,6 +18,7 @@ from engine.ruleset.notes import Notes
 from engine.ruleset.phrases import Phrases
 from engine.ruleset.schema import RuleModel
 from engine.ruleset.spec import (
+    Flapping,
     LevelSpec,
     Limits,
     OnChange,
@@ -101,6 +102,10 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
     words = model.annotations.summary.plain() if model.annotations.summary else {}
     summary = {
         lang: phrases.template(text, ("annotations", "summary", lang), alerts)
+    if model.flapping is not None:
+        for name in ("within", "quiet"):
+            if getattr(model.flapping, name) == 0:
+                notes.add(("flapping", name), "R416", name=name)
         for lang, text in words.items()
     }
     if len(notes.problems) > before or when is None:
@@ -128,6 +133,8 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
         labels={name: item for name, item in labels.items() if item is not None},
         summary={lang: item for lang, item in summary.items() if item is not None},
         status=Status(model.status),
+        cooldown_ms=model.cooldown,
+        flapping=_flapping(model, notes),
         owner=model.owner or "",
         basis=basis_of(model.basis),
         playbook=model.playbook or "",
@@ -269,3 +276,14 @@ def _schedule(model: RuleModel, feeds: Sequence[FeedSpec]) -> Schedule | None:
         return None
     zone = declared.zone or feeds[0].time.zone
     return Schedule(declared.calendar, declared.hours or ((0, 1440),), zone)
+def _flapping(model: RuleModel, notes: Notes) -> Flapping | None:
+    """When alerts flap; a pause so long that they cannot come often enough is doubtful."""
+    declared = model.flapping
+    if declared is None:
+        return None
+    if model.cooldown * (declared.times - 1) >= declared.within:
+        notes.add(("flapping",), "W280", at_key=True, times=declared.times)
+    quiet = declared.within if declared.quiet is None else declared.quiet
+    return Flapping(declared.times, declared.within, quiet)
+
+

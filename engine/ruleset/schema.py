@@ -84,6 +84,14 @@ _LevelText = Annotated[str, Field(min_length=1)] | bool | LevelModel
 """A level as written: a bare condition, or its mapping."""
 
 
+class FlappingModel(Strict):
+    """When an alert that comes and goes is held open."""
+
+    times: Annotated[int, Field(ge=2, le=100)]
+    within: Duration
+    quiet: Duration | None = None
+
+
 class ScheduleModel(Strict):
     """When a rule may fire."""
 
@@ -156,6 +164,8 @@ class RuleModel(Strict):
     for_: Annotated[Duration, Field(alias="for")] = 0
     clear: Expression | None = None
     keep_firing_for: Duration = 0
+    cooldown: Duration = 0
+    flapping: FlappingModel | None = None
     schedule: ScheduleModel | None = None
     late: LateModel = LateModel()
     limits: LimitsModel = LimitsModel()

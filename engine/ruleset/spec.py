@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from engine.alerts.rest import Flapping as Flapping  # noqa: PLC0414 - readable from here too
 from engine.errors import Location
 from engine.feeds.spec import FeedSpec
 from engine.model.period import Period as Period  # noqa: PLC0414 - readable from here too
@@ -134,6 +135,8 @@ class RuleSpec:
     keep_firing_ms: int = 0
     schedule: Schedule | None = None
     late: str = "drop"
+    cooldown_ms: int = 0
+    flapping: Flapping | None = None
     late_allow_ms: int = 0
     limits: Limits = Limits()
     labels: Mapping[str, "Template"] = field(default_factory=dict)

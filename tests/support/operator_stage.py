@@ -26,6 +26,12 @@ class Recorder:
     said: list[tuple[str, str, int, int, int]] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     clear: Any = None
+    cooldown_ms: int = 0
+    flapping: Any = None
+    by_part: bool = False
+
+    def closed_until(self, _at_ms: int) -> int:
+        return 0
 
     def excepted(self, _key: str, _episode: Episode, _event: Any, _at_ms: int) -> bool:
         return False

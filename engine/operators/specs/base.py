@@ -53,6 +53,10 @@ class OperatorSpec:
         """Names of its own that levels and texts may use, in their units; a field hides them."""
         return {}
 
+    def by_part(self) -> bool:
+        """Whether alerts about one key are about things of their own, such as zones."""
+        return False
+
     def span_ms(self) -> int:
         """How long it looks back before it fires; a longer `for` is probably a mistake. 0: none."""
         return 0

@@ -72,6 +72,10 @@ class CrossSpec(OperatorSpec):
         """The record `zone`."""
         return self.types or {}
 
+    def by_part(self) -> bool:
+        """Each zone or line has alerts of its own."""
+        return True
+
     def keeps_every_key(self) -> bool:
         """Every key has a last fix."""
         return True

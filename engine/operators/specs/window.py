@@ -86,6 +86,10 @@ class WindowSpec(OperatorSpec):
         """How long the window is; a longer `for` is meant, so that it is not doubted."""
         return 0
 
+    def by_part(self) -> bool:
+        """Neighbours have alerts of their own."""
+        return self.baseline is not None and bool(self.baseline.neighbours)
+
     def keeps_every_key(self) -> bool:
         """Every key has buckets."""
         return True
