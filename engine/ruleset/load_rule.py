@@ -95,6 +95,10 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
     levels = _levels(model, notes, phrases, alerts)
     clear = phrases.condition(model.clear, ("clear",), alerts)
     verify = _verify(model, notes, phrases, alerts)
+    if model.flapping is not None:
+        for name in ("within", "quiet"):
+            if getattr(model.flapping, name) == 0:
+                notes.add(("flapping", name), "R416", name=name)
     labels = {
         name: phrases.template(text, ("labels", name), alerts)
         for name, text in model.labels.items()
@@ -102,10 +106,6 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
     words = model.annotations.summary.plain() if model.annotations.summary else {}
     summary = {
         lang: phrases.template(text, ("annotations", "summary", lang), alerts)
-    if model.flapping is not None:
-        for name in ("within", "quiet"):
-            if getattr(model.flapping, name) == 0:
-                notes.add(("flapping", name), "R416", name=name)
         for lang, text in words.items()
     }
     if len(notes.problems) > before or when is None:
@@ -126,6 +126,8 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
         for_ms=model.for_,
         clear=clear,
         keep_firing_ms=model.keep_firing_for,
+        cooldown_ms=model.cooldown,
+        flapping=_flapping(model, notes),
         schedule=_schedule(model, feeds),
         late=model.late.then,
         late_allow_ms=model.late.allow,
@@ -133,8 +135,6 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
         labels={name: item for name, item in labels.items() if item is not None},
         summary={lang: item for lang, item in summary.items() if item is not None},
         status=Status(model.status),
-        cooldown_ms=model.cooldown,
-        flapping=_flapping(model, notes),
         owner=model.owner or "",
         basis=basis_of(model.basis),
         playbook=model.playbook or "",
@@ -269,13 +269,6 @@ def _verify(model: RuleModel, notes: Notes, phrases: Phrases, scope: Scope) -> s
     return model.verify
 
 
-def _schedule(model: RuleModel, feeds: Sequence[FeedSpec]) -> Schedule | None:
-    """When the rule may fire; without a zone, in the zone of the first feed's clock."""
-    declared = model.schedule
-    if declared is None:
-        return None
-    zone = declared.zone or feeds[0].time.zone
-    return Schedule(declared.calendar, declared.hours or ((0, 1440),), zone)
 def _flapping(model: RuleModel, notes: Notes) -> Flapping | None:
     """When alerts flap; a pause so long that they cannot come often enough is doubtful."""
     declared = model.flapping
@@ -287,3 +280,10 @@ def _flapping(model: RuleModel, notes: Notes) -> Flapping | None:
     return Flapping(declared.times, declared.within, quiet)
 
 
+def _schedule(model: RuleModel, feeds: Sequence[FeedSpec]) -> Schedule | None:
+    """When the rule may fire; without a zone, in the zone of the first feed's clock."""
+    declared = model.schedule
+    if declared is None:
+        return None
+    zone = declared.zone or feeds[0].time.zone
+    return Schedule(declared.calendar, declared.hours or ((0, 1440),), zone)
