@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from engine.alerts.lifecycle import Life, Phase
+from engine.alerts.rest import SAVED
 from engine.operators import limits
 from engine.operators.deadline import DeadlineLogic
 from engine.operators.dwell import DwellLogic
