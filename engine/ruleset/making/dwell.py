@@ -9,6 +9,7 @@ from engine.operators.dwell import DwellLogic, Glance, Place
 from engine.operators.specs.dwell import DwellSpec
 from engine.ruleset.expr.compile import function as build
 from engine.ruleset.making.base import Function, Make, Making
+from engine.ruleset.making.speeds import away_when_fast
 from engine.ruleset.spec import Project
 
 
@@ -53,19 +54,9 @@ def _glance(when: DwellSpec, spec: FeedSpec, stays: Function | None) -> Glance:
         message = f"feed '{spec.name}' has no position"
         raise ValueError(message)
     event = ast.Name("e", ast.Load())
-    body: list[ast.stmt] = []
+    body = away_when_fast(when)
     helpers: dict[str, object] = {}
     away = ast.Return(ast.Constant(None))
-    if when.slower_than_mps is not None:
-        speed = ast.Name("speed", ast.Load())
-        read = ast.Attribute(event, when.speed_field, ast.Load())
-        limit = ast.Constant(when.slower_than_mps / when.speed_scale)
-        known = ast.Compare(speed, [ast.IsNot()], [ast.Constant(None)])
-        fast = ast.Compare(speed, [ast.GtE()], [limit])
-        body += [
-            ast.Assign([ast.Name("speed", ast.Store())], read),
-            ast.If(ast.BoolOp(ast.And(), [known, fast]), [away], []),
-        ]
     if stays is not None:
         helpers["stays"] = stays
         asked = ast.Call(ast.Name("stays", ast.Load()), [event, ast.Name("x", ast.Load())], [])

@@ -28,6 +28,7 @@ from engine.operators.specs.base import OperatorSpec
 from engine.operators.specs.near import NearPart, NearSpec
 from engine.ruleset.expr.compile import function as build
 from engine.ruleset.making.base import Function, Make, Making, Part
+from engine.ruleset.making.speeds import away_when_fast
 from engine.ruleset.spec import Limits, RuleSpec
 
 _TEXT, _INTEGER, _TIME = FieldType.TEXT, FieldType.INTEGER, FieldType.TIME
@@ -205,7 +206,7 @@ def _sight(when: NearSpec, at: Making, feed: str) -> Sight:
     fields written out, and asks the cheapest question first.
     """
     event = ast.Name("e", ast.Load())
-    body: list[ast.stmt] = []
+    body = away_when_fast(when)
     helpers: dict[str, object] = {}
     away = ast.Return(ast.Constant(None))
 
@@ -214,16 +215,6 @@ def _sight(when: NearSpec, at: Making, feed: str) -> Sight:
         call = ast.Call(ast.Name(name, ast.Load()), [event, ast.Name("x", ast.Load())], [])
         return ast.Compare(call, [ast.Is()], [ast.Constant(value=True)])
 
-    if when.slower_than_mps is not None:
-        speed = ast.Name("speed", ast.Load())
-        read = ast.Attribute(event, when.speed_field, ast.Load())
-        limit = ast.Constant(when.slower_than_mps / when.speed_scale)
-        known = ast.Compare(speed, [ast.IsNot()], [ast.Constant(None)])
-        fast = ast.Compare(speed, [ast.GtE()], [limit])
-        body += [
-            ast.Assign([ast.Name("speed", ast.Store())], read),
-            ast.If(ast.BoolOp(ast.And(), [known, fast]), [away], []),
-        ]
     if when.only_while is not None:
         true = asks("while_", at.function(when.only_while))
         body.append(ast.If(ast.UnaryOp(ast.Not(), true), [away], []))
