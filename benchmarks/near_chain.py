@@ -95,9 +95,7 @@ def main() -> None:
         sent, changes, begun = dict.fromkeys(spaces, 0), 0, time.process_time()
         for start in range(0, len(records), BATCH):
             spaces["car"].ingest("gps", SourceId("gps"), records[start : start + BATCH])
-            for name, space in spaces.items():
-                outcome = space.advance()
-                chain.hand_on(name, outcome, spaces)
+            for name, outcome, _ in chain.advance(spaces, spaces):
                 sent[name] += len(outcome.sent)
                 changes += len(outcome.changes)
         spent = time.process_time() - begun

@@ -5,10 +5,9 @@
 
 The sender's outcome holds what it sends (`Outcome.sent`) and how far it is complete; the receiver
 reads these as records of a derived feed, of which each sender is one source with the sender's
-watermark. A driver hands on after
-each `advance` of a sender, and only then lets the receivers advance, so one step of the driver
-carries an event through the whole chain. What a receiver has not released yet must be kept with
-the sender's outcome, because nobody can send it again.
+watermark. `Chain.advance` hands on after each sender has gone on, and only then lets the receivers
+go on, so one step of the driver carries an event through the whole chain. What a receiver has not
+released yet must be kept with the sender's outcome, because nobody can send it again.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -58,7 +57,35 @@ class Chain:
         for name, feed, sender in self._links():
             cores[name].announce(source_of(feed, sender))
 
-    def hand_on(
+    def advance(
+        self,
+        cores: Mapping[str, Core],
+        touched: Iterable[str],
+        until_ms: int | None = None,
+        held: Collection[str] = (),
+    ) -> Iterator[tuple[str, Outcome, list[Handed]]]:
+        """Let key spaces go on, and behind each those that read what it sends.
+
+        Args:
+            cores: The key spaces of one partition, each after those it reads from.
+            touched: Those that were given something.
+            until_ms: At the end of the input, the event time up to which all is released.
+            held: Those that must wait all the same; what they are sent waits with them.
+
+        Yields:
+            Each key space that went on, what it did, and the records it handed on.
+
+        """
+        moving = set(touched).difference(held)
+        for name, core in cores.items():
+            if name in moving:
+                outcome = core.advance(until_ms)
+                readers, handed = self._hand_on(name, outcome, cores)
+                moving.update(set(readers).difference(held))
+                self._released(name, outcome)
+                yield name, outcome, handed
+
+    def _hand_on(
         self, sender: str, outcome: Outcome, cores: Mapping[str, Core]
     ) -> tuple[list[str], list[Handed]]:
         """Give what a key space sent to its readers, with how far it is complete.
@@ -86,7 +113,7 @@ class Chain:
             readers.append(name)
         return list(dict.fromkeys(readers)), handed
 
-    def released(self, name: str, outcome: Outcome) -> None:
+    def _released(self, name: str, outcome: Outcome) -> None:
         """Forget records that this reader will never ask for again."""
         for log, position in outcome.positions.items():
             records = self.waiting.get((name, log))

@@ -103,17 +103,9 @@ class Replay:
         return [name for name, space in self._program.spaces.items() if feed in space.feeds]
 
     def _advance(self, touched: Sequence[str], until_ms: int | None = None) -> list[Change]:
-        """Let key spaces go on, and behind each those that read what it sends."""
-        changes: list[Change] = []
-        moved = set(touched)
-        for name, space in self._spaces.items():
-            if name not in moved:
-                continue
-            outcome = space.advance(until_ms)
-            readers, _ = self._chain.hand_on(name, outcome, self._spaces)
-            moved.update(readers)
-            changes += self._keep(outcome)
-        return changes
+        """Let key spaces go on; answers what happened."""
+        moved = self._chain.advance(self._spaces, touched, until_ms)
+        return [change for _, outcome, _ in moved for change in self._keep(outcome)]
 
     def _note_times(self, batch: Batch) -> None:
         """Learn the first and last event time; records that are no events say nothing."""

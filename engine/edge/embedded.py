@@ -225,23 +225,16 @@ class Embedded:
     def _advance(
         self, touched: Iterable[str], until_ms: int | None = None
     ) -> tuple[dict[Place, Outcome], list[Handed]]:
-        """Let key spaces go on, and behind each those that read what it sends.
+        """Let key spaces go on; those that are behind what they had read before wait.
 
         Answers what each did, and what was handed on and is not released yet.
         """
-        chain, spaces = self.work.chain, self.work.spaces
-        moving = set(touched) - {name for name, _ in self._behind}
+        chain, behind = self.work.chain, {name for name, _ in self._behind}
         outcomes: dict[Place, Outcome] = {}
         handed: list[Handed] = []
-        for name, core in spaces.items():
-            if name not in moving:
-                continue
-            outcome = outcomes[name, PARTITION] = core.advance(until_ms)
-            readers, sent = chain.hand_on(name, outcome, spaces)
-            moving.update(reader for reader in readers if (reader, PARTITION) not in outcomes)
-            moving -= {space for space, _ in self._behind}
+        for name, outcome, sent in chain.advance(self.work.spaces, touched, until_ms, behind):
+            outcomes[name, PARTITION] = outcome
             handed += sent
-            chain.released(name, outcome)
         return outcomes, [one for one in handed if chain.holds(one)]
 
     def _give_up(self, stream: SourceId) -> None:

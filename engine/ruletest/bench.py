@@ -115,11 +115,8 @@ class _Run:
         self._advance(until_ms)
 
     def _advance(self, until_ms: int | None = None) -> None:
-        """Let every key space go on, each after those it reads from; save what each did."""
-        for name, space in self.spaces.items():
-            outcome = space.advance(until_ms)
-            self.chain.hand_on(name, outcome, self.spaces)
-            self.chain.released(name, outcome)
+        """Let every key space go on; save what each did."""
+        for name, outcome, _ in self.chain.advance(self.spaces, self.spaces, until_ms):
             self._keep(name, outcome)
 
     def _feeds_of(self, name: str) -> list[str]:

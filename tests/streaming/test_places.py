@@ -21,7 +21,7 @@ from stream_world import Sent
 from engine.chain import Chain
 from engine.model.change import Change
 from engine.pipeline import Engine
-from engine.ports import Outcome, Record, SourceId, Write
+from engine.ports import Record, SourceId, Write
 from engine.ruleset.compile import Program
 
 pytestmark = pytest.mark.kafka
@@ -73,9 +73,7 @@ def alone(
     chain.announce(spaces)
     changes: list[Change] = []
     rows: dict[str, list[Write]] = {}
-    for name, space in spaces.items():
-        outcome: Outcome = space.advance()
-        chain.hand_on(name, outcome, spaces)
+    for name, outcome, _ in chain.advance(spaces, spaces):
         assert not outcome.late, outcome.late[:3]
         assert not outcome.troubles, outcome.troubles
         changes += outcome.changes

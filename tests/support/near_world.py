@@ -169,9 +169,7 @@ class Run:
         self._advance(until_ms)
 
     def _advance(self, until_ms: int | None) -> None:
-        for name, space in self.spaces.items():
-            outcome = space.advance(until_ms)
-            self.chain.hand_on(name, outcome, self.spaces)
+        for name, outcome, _ in self.chain.advance(self.spaces, self.spaces, until_ms):
             self.meta[name] = outcome.meta
             self.changes += outcome.changes
             for row in outcome.writes:

@@ -55,12 +55,8 @@ def changes(rows: list[dict[str, str]]) -> list[Change]:
         for number, row in enumerate(rows)
     ]  # fmt: skip
     spaces["mmsi"].ingest("ais", SourceId("ais"), records)
-    told: list[Change] = []
-    for name, space in spaces.items():
-        outcome = space.advance(START_MS + SECONDS * 1000 - 1000)
-        chain.hand_on(name, outcome, spaces)
-        told += outcome.changes
-    return told
+    moved = chain.advance(spaces, spaces, START_MS + SECONDS * 1000 - 1000)
+    return [change for _, outcome, _ in moved for change in outcome.changes]
 
 
 @pytest.fixture(scope="module")
