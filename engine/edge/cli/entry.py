@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.helptext import overview, page
-from engine.edge.cli.voice import Voice, language, speak_as, voice
+from engine.edge.cli.voice import Voice, asked_language, language, speak_as, voice
 from engine.errors import DeclarationError, EnvironmentUnusable, StateError
 from engine.text import LANGUAGES
 
@@ -134,10 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(words: list[str]) -> int:
-    try:
-        _asked_language(words)
-    except Misuse as error:
-        return _unusable("cli-misuse", error, Exit.USAGE)
+    asked = asked_language(words)
+    if asked and not asked.lower().startswith(LANGUAGES):
+        refused = Misuse(voice().say("cli-usage-language", lang=asked))
+        return _unusable("cli-misuse", refused, Exit.USAGE)
     words = _from_verb(words)
     if words[:1] == ["--version"]:
         words = ["version", *words[1:]]
@@ -174,21 +174,6 @@ def _guarded(words: list[str]) -> int:
         return _bug(words)
 
 
-def _asked_language(words: Sequence[str]) -> None:
-    """Refuse a language we do not speak; the last `--lang` counts.
-
-    Raises:
-        Misuse: Neither Chinese nor English was asked for.
-
-    """
-    for number, word in enumerate(words):
-        asked = word.removeprefix("--lang=") if word.startswith("--lang=") else ""
-        if word == "--lang" and number + 1 < len(words):
-            asked = words[number + 1]
-        if asked and not asked.lower().startswith(LANGUAGES):
-            raise Misuse(voice().say("cli-usage-language", lang=asked))
-
-
 def _from_verb(words: list[str]) -> list[str]:
     """The words without a `--lang` before the verb, which has been heard already."""
     if words[:1] == ["--lang"]:
@@ -220,7 +205,7 @@ def _misused(error: Any) -> int:
         if near := get_close_matches(wanted[1], VERBS, 1):
             sentence += voice().say("cli-usage-verb-near", near=near[0])
     if "unexpected extra argument" in error.format_message():
-        extra = error.format_message().partition("(")[2].rpartition("(")[2].rstrip(") ")
+        extra = error.format_message().partition(" (")[2].removesuffix(")")
         sentence = voice().say("cli-usage-extra", words=extra)
     if voice().json:
         voice().data({"error": {"code": int(Exit.USAGE), "detail": sentence}})

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,25 @@ _LOCALE_NAMES = ("FOREWARN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 def language(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     """The language to speak: `--lang`, else FOREWARN_LANG, else the locale's, else English."""
-    for place, word in enumerate(arguments):
-        if word == "--":
-            break
-        if word.startswith("--lang="):
-            wanted = word.removeprefix("--lang=")
-        elif word == "--lang" and place + 1 < len(arguments):
-            wanted = arguments[place + 1]
-        else:
-            continue
-        if wanted in LANGUAGES:
-            return wanted
+    asked = asked_language(arguments).lower()
+    if asked.startswith(LANGUAGES):
+        return asked[:2]
     for name in _LOCALE_NAMES:
         if value := environment.get(name):
             return "zh" if value.lower().startswith("zh") else "en"
     return "en"
+
+
+def asked_language(arguments: Sequence[str]) -> str:
+    """What stands after the last `--lang`, empty without one; words after `--` are not ours."""
+    ours = list(takewhile(lambda word: word != "--", arguments))
+    asked = ""
+    for word, following in pairwise([*ours, ""]):
+        if word == "--lang":
+            asked = following
+        elif word.startswith("--lang="):
+            asked = word.removeprefix("--lang=")
+    return asked
 
 
 @dataclass(frozen=True, slots=True)
