@@ -10,6 +10,7 @@ from standardwebhooks.webhooks import Webhook
 from connectors.client import Client
 from engine.errors import EnvironmentUnusable
 from engine.ports import SinkContext
+from engine.secret_files import read_secret
 from engine.text import say
 
 
@@ -57,10 +58,10 @@ class WebhookSink:
         self.name = name
         self.parallel = options.parallel
         headers = {"User-Agent": "forewarn/1", "Content-Type": "application/json"}
-        token = _secret(options.token, options.token_file, folder, options.lang)
+        token = read_secret(options.token, options.token_file, folder, options.lang)
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        secret = _secret(options.secret, options.secret_file, folder, options.lang)
+        secret = read_secret(options.secret, options.secret_file, folder, options.lang)
         try:
             self._signer = None if secret is None else Webhook(secret)
         except Exception as error:
@@ -87,18 +88,3 @@ class WebhookSink:
     async def close(self) -> None:
         """Close the session; safe to call twice."""
         await self._client.close()
-
-
-def _secret(value: SecretStr | None, file: str | None, folder: Path, lang: str) -> str | None:
-    if file is None:
-        return None if value is None else value.get_secret_value()
-    path = folder / file
-    try:
-        text = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EnvironmentUnusable(
-            say("secret-unreadable", lang, path=path, why=str(error))
-        ) from error
-    if not text:
-        raise EnvironmentUnusable(say("secret-empty", lang, path=path))
-    return text

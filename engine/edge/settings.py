@@ -166,27 +166,6 @@ def read_settings(
     return Configured(found, layers, folder)
 
 
-def read_secret(value: SecretStr | None, file: str | None, folder: Path, lang: str) -> str | None:
-    """A secret given directly or in a file, without the line end.
-
-    Raises:
-        EnvironmentUnusable: the file cannot be read or is empty.
-
-    """
-    if file is None:
-        return None if value is None else value.get_secret_value()
-    path = folder / file
-    try:
-        secret = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EnvironmentUnusable(
-            say("secret-unreadable", lang, path=path, why=str(error))
-        ) from error
-    if not secret:
-        raise EnvironmentUnusable(say("secret-empty", lang, path=path))
-    return secret
-
-
 def problem(at: Location, code: str, nearest: str = "", **found: object) -> Problem:
     """One thing wrong in the settings."""
     return Problem(at, code, found, nearest)

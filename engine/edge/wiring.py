@@ -16,7 +16,7 @@ from engine.decode.shape import columns_of_feed
 from engine.dispatch.retry import RetryPolicy
 from engine.dispatch.route import sinks_for, unknown_sinks
 from engine.edge.kafka_settings import access_problems
-from engine.edge.settings import Configured, OutboxSettings, RetentionSettings, read_secret
+from engine.edge.settings import Configured, OutboxSettings, RetentionSettings
 from engine.edge.store.keep import Retention
 from engine.errors import DeclarationError, Problem
 from engine.kafka.access import Access
@@ -24,6 +24,7 @@ from engine.model.change import Change
 from engine.ports import Journal, Sink, SinkContext, Source, SourceContext
 from engine.ruleset.shape import nearest, validate
 from engine.ruleset.spec import Project, RouteSpec
+from engine.secret_files import read_secret
 
 OWN_SINK = "alerts"
 """Where no sink is declared, every alert goes to this JSON lines file of the data folder."""

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 import connectors
-from engine.edge.settings import read_secret, read_settings
+from engine.edge.settings import read_settings
 from engine.edge.wiring import Declared, Plan
 from engine.errors import DeclarationError, EnvironmentUnusable
+from engine.secret_files import read_secret
 
 FILE = """
 data_folder: data
