@@ -1,11 +1,12 @@
 """corridor through the pipeline: the laws of streaming, with a route that a look-up chooses."""
 
 import random
+from functools import cache
 
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from law_stage import MIN, T0, project
+from law_stage import MIN, T0, fires_often, project
 from law_stage import Stage as Laws
 from small_world import Line
 
@@ -80,13 +81,9 @@ def world(draws: list) -> list[Line]:
     return sorted(lines)
 
 
-_KEPT: list[Laws] = []
-
-
+@cache
 def laws() -> Laws:
-    if not _KEPT:
-        _KEPT.append(Laws(project(FEED, RULES, **{"zones__ways.geojson": WAYS}), 3 * HOUR))
-    return _KEPT[0]
+    return Laws(project(FEED, RULES, **{"zones__ways.geojson": WAYS}), 3 * HOUR)
 
 
 @settings(max_examples=300, deadline=None)
@@ -96,13 +93,4 @@ def test_the_laws_of_streaming_hold(draws: list, rnd: random.Random) -> None:
 
 
 def test_every_rule_of_these_laws_fires_often() -> None:
-    fired: list[set[str]] = []
-
-    @settings(max_examples=80, deadline=None, database=None)
-    @given(fixes)
-    def look(draws: list) -> None:
-        fired.append({change.rule for change in laws().run(world(draws)).changes})
-
-    look()
-    for rule in RULES:
-        assert sum(rule in one for one in fired) > 0.3 * len(fired), rule
+    fires_often(laws(), fixes, world, RULES)

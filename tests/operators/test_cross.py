@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import cross_oracle as oracle
@@ -10,7 +11,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from law_stage import MIN, T0, project
+from law_stage import MIN, T0, fires_often, project
 from law_stage import Stage as Laws
 from operator_stage import Stage
 from small_world import Line
@@ -300,17 +301,13 @@ def world(draws: list) -> list[Line]:
     return sorted(lines)
 
 
-_KEPT: list[Laws] = []
-
-
+@cache
 def laws() -> Laws:
-    if not _KEPT:
-        program = project(
-            FEED, RULES,
-            **{"zones__areas.geojson": layer(*ZONES), "zones__walls.geojson": layer(*WALL)},
-        )  # fmt: skip
-        _KEPT.append(Laws(program, 4 * HOUR))
-    return _KEPT[0]
+    program = project(
+        FEED, RULES,
+        **{"zones__areas.geojson": layer(*ZONES), "zones__walls.geojson": layer(*WALL)},
+    )  # fmt: skip
+    return Laws(program, 4 * HOUR)
 
 
 @settings(max_examples=500, deadline=None)
@@ -320,13 +317,4 @@ def test_the_laws_of_streaming_hold(draws: list, rnd: random.Random) -> None:
 
 
 def test_every_rule_of_these_laws_fires_often() -> None:
-    fired: list[set[str]] = []
-
-    @settings(max_examples=80, deadline=None, database=None)
-    @given(drives)
-    def look(draws: list) -> None:
-        fired.append({change.rule for change in laws().run(world(draws)).changes})
-
-    look()
-    for rule in RULES:
-        assert sum(rule in one for one in fired) > 0.3 * len(fired), rule
+    fires_often(laws(), drives, world, RULES)

@@ -1,13 +1,14 @@
 """window: every edge against all samples kept, and the laws of streaming."""
 
 import random
+from functools import cache
 
 import orjson
 import pytest
 import window_oracle as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from law_stage import MIN, T0, project
+from law_stage import MIN, T0, fires_often, project
 from law_stage import Stage as Laws
 from operator_stage import Stage
 from small_world import Line
@@ -399,26 +400,13 @@ def test_the_laws_of_streaming_hold(draws: list, rnd: random.Random) -> None:
     laws().hold(world(draws), rnd)
 
 
+@cache
 def laws() -> Laws:
-    if not _KEPT:
-        _KEPT.append(Laws(project(FEED, RULES), 3 * HOUR))
-    return _KEPT[0]
-
-
-_KEPT: list[Laws] = []
+    return Laws(project(FEED, RULES), 3 * HOUR)
 
 
 def test_every_rule_of_these_laws_fires_often() -> None:
-    fired: list[set[str]] = []
-
-    @settings(max_examples=80, deadline=None, database=None)
-    @given(readings)
-    def look(draws: list) -> None:
-        fired.append({change.rule for change in laws().run(world(draws)).changes})
-
-    look()
-    for rule in RULES:
-        assert sum(rule in one for one in fired) > 0.3 * len(fired), rule
+    fires_often(laws(), readings, world, RULES)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """One operator in a small project: the laws of streaming, held against any lines of records."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
+from hypothesis import given, settings
+from hypothesis.strategies import SearchStrategy
 from small_world import Line, Saved, compiled
 
 from engine.model.change import Change
@@ -19,6 +22,7 @@ title: {zh: 小, en: Small}
 owner: tests
 version: "1.0"
 """
+Drawn = TypeVar("Drawn")
 
 
 def project(feed: str, rules: dict[str, str], **more: str) -> Program:
@@ -87,6 +91,25 @@ class Stage:
         assert tellings["restarted"].rows == tellings["shuffled"].rows
         assert not any(plain.rows.values()), "what is not needed any more is forgotten"
         return plain.changes
+
+
+def fires_often(
+    stage: Stage,
+    draws: SearchStrategy[Drawn],
+    world: Callable[[Drawn], Sequence[Line]],
+    rules: Collection[str],
+) -> None:
+    """Assert that each rule fires in more than three worlds of ten; else its laws say nothing."""
+    fired: list[set[str]] = []
+
+    @settings(max_examples=80, deadline=None, database=None)
+    @given(draws)
+    def look(drawn: Drawn) -> None:
+        fired.append({change.rule for change in stage.run(world(drawn)).changes})
+
+    look()
+    for rule in rules:
+        assert sum(rule in one for one in fired) > 0.3 * len(fired), rule
 
 
 def told(changes: Sequence[Change]) -> list[Change]:
