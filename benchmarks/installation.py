@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,30 +121,12 @@ class Installation(Stage):
             if life.wait(15) is None:
                 life.kill()
 
-    async def send(self, records: Iterable[Sent], pause_s: float = 0.0, each: int = 500) -> int:
-        """Write records in their order, each once, whatever becomes of a broker meanwhile."""
-        del pause_s, each
-        producer = AIOKafkaProducer(
+    def producer(self) -> AIOKafkaProducer:
+        """What writes each record once, whatever becomes of a broker meanwhile."""
+        return AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, linger_ms=5, max_batch_size=262_144,
             enable_idempotence=True, acks="all", request_timeout_ms=60_000,
         )  # fmt: skip
-        await producer.start()
-        count = 0
-        try:
-            for one in records:
-                topic = self.layout.feeds.get(one.feed)
-                if topic is None:
-                    continue
-                count += 1
-                if one.key:
-                    await producer.send(topic, one.value, one.key.encode())
-                    continue
-                for partition in range(self.layout.counts[topic]):
-                    await producer.send(topic, one.value, partition=partition)
-            await producer.flush()
-        finally:
-            await producer.stop()
-        return count
 
     async def ended(self) -> Result:
         """Wait for the last delivery of everything that was sent; what the run left behind."""

@@ -24,10 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import dwell_job, peers, speed_kafka
-from benchmarks.report import ROOT, Report, options
+from benchmarks.report import ROOT, Report
 from benchmarks.rounds import Rounds, as_text, figures, run_rounds
-from benchmarks.speed import pack
-from benchmarks.speed_kafka import BARE, OURS, PLAIN, TABLE, TOPIC_WORDS, fill
+from benchmarks.speed_kafka import BARE, OURS, PLAIN, TABLE, choices, declare, fill, write_job
 from benchmarks.streams import broker
 from benchmarks.worlds import program_of, scratch
 
@@ -45,13 +44,8 @@ GOALS = (
 
 def main() -> int:
     """Measure and report; with `--one` be one contender, or one worker of several."""
-    parser = options(__doc__ or "", seed=20250101)
-    parser.add_argument("--rounds", type=int, default=0, help="default 9, reduced 3")
+    parser = choices(__doc__ or "")
     parser.add_argument("--only", nargs="*", default=["one", "two"], help="cores to measure")
-    parser.add_argument("--one", help="be this contender (used by the rounds)")
-    parser.add_argument("--data", type=Path, help="folder with the job's data (used by the rounds)")
-    parser.add_argument("--bootstrap", default="")
-    parser.add_argument("--topic", default="")
     asked = parser.parse_args()
     if asked.one:
         contend(asked)
@@ -61,9 +55,7 @@ def main() -> int:
     bootstrap, topic = broker(), f"perf-{uuid.uuid4().hex[:8]}"
     peers.installed(peers.QUIX)
     with scratch("throughput") as folder:
-        dwell_job.write(folder, asked.seed, 600 if asked.reduced else dwell_job.VEHICLES)
-        declare(folder, topic)
-        records, _ = dwell_job.read(folder)
+        records = write_job(folder, asked, topic)
         if "one" in asked.only:
             asyncio.run(fill(bootstrap, topic, records))
             words = ["--data", str(folder), "--bootstrap", bootstrap, "--topic", topic]
@@ -73,13 +65,6 @@ def main() -> int:
         if "two" in asked.only:
             two_cores(report, asked, folder, bootstrap, records)
     return report.close()
-
-
-def declare(folder: Path, topic: str) -> None:
-    """The dwell pack with a topic of its own."""
-    declared = pack(folder) / "feeds/gps.yaml"
-    text = (ROOT / "benchmarks/packs/dwell/feeds/gps.yaml").read_text("utf-8")
-    declared.write_text(text.replace(TOPIC_WORDS, f"topic: {topic}"), "utf-8")
 
 
 def contend(asked: argparse.Namespace) -> None:

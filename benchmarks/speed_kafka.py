@@ -7,6 +7,7 @@ on: alerts, state and positions in one fenced transaction. G3: at least 10 x the
 G4: at least 0.5 of a bare aiokafka loop.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -21,7 +22,7 @@ from typing import Any
 import orjson
 
 from benchmarks import dwell_job
-from benchmarks.report import Report, options
+from benchmarks.report import ROOT, Report, options
 from benchmarks.rounds import as_text, figures, run_rounds
 from benchmarks.speed import Watch, pack
 from benchmarks.streams import broker
@@ -35,13 +36,7 @@ TOPIC_WORDS = "topic: feed.gps"
 
 def main() -> int:
     """Measure and report; with `--one` be one contender."""
-    parser = options(__doc__ or "", seed=20250101)
-    parser.add_argument("--rounds", type=int, default=0, help="default 9, reduced 3")
-    parser.add_argument("--one", help="be this contender (used by the rounds)")
-    parser.add_argument("--data", type=Path, help="folder with the job's data (used by the rounds)")
-    parser.add_argument("--bootstrap", default="")
-    parser.add_argument("--topic", default="")
-    asked = parser.parse_args()
+    asked = choices(__doc__ or "").parse_args()
     if asked.one:
         contend(asked.one, asked.data, asked.bootstrap, asked.topic)
         return 0
@@ -49,11 +44,7 @@ def main() -> int:
     report = Report("speed-kafka", "Baseline: the dwell job through Kafka", asked)
     bootstrap, topic = broker(), f"perf-{uuid.uuid4().hex[:8]}"
     with scratch("speed-kafka") as folder:
-        dwell_job.write(folder, asked.seed, 600 if asked.reduced else dwell_job.VEHICLES)
-        declared = pack(folder) / "feeds/gps.yaml"
-        text = declared.read_text("utf-8").replace(TOPIC_WORDS, f"topic: {topic}")
-        declared.write_text(text, "utf-8")
-        records, _ = dwell_job.read(folder)
+        records = write_job(folder, asked, topic)
         asyncio.run(fill(bootstrap, topic, records))
         words = ["--data", str(folder), "--bootstrap", bootstrap, "--topic", topic]
         rounds = run_rounds(MODULE, CONTENDERS, asked.rounds, words)
@@ -95,6 +86,32 @@ def main() -> int:
         "alerts in a transaction before it goes on."
     )
     return report.close()
+
+
+def choices(about: str) -> argparse.ArgumentParser:
+    """The command line of a race through Kafka; with `--one` a process is one contender."""
+    parser = options(about, seed=20250101)
+    parser.add_argument("--rounds", type=int, default=0, help="default 9, reduced 3")
+    parser.add_argument("--one", help="be this contender (used by the rounds)")
+    parser.add_argument("--data", type=Path, help="folder with the job's data (used by the rounds)")
+    parser.add_argument("--bootstrap", default="")
+    parser.add_argument("--topic", default="")
+    return parser
+
+
+def write_job(folder: Path, asked: argparse.Namespace, topic: str) -> Sequence[bytes]:
+    """Write the dwell job's records and its pack, which reads this topic; answers the records."""
+    dwell_job.write(folder, asked.seed, 600 if asked.reduced else dwell_job.VEHICLES)
+    declare(folder, topic)
+    records, _ = dwell_job.read(folder)
+    return records
+
+
+def declare(folder: Path, topic: str) -> None:
+    """The dwell pack with a topic of its own."""
+    declared = pack(folder) / "feeds/gps.yaml"
+    text = (ROOT / "benchmarks/packs/dwell/feeds/gps.yaml").read_text("utf-8")
+    declared.write_text(text.replace(TOPIC_WORDS, f"topic: {topic}"), "utf-8")
 
 
 async def fill(bootstrap: str, topic: str, records: Sequence[bytes]) -> None:

@@ -114,11 +114,15 @@ class Stage:
         ]
         return "\n".join(f"{name}: {text[-1500:]}" for name, text in said if text)
 
-    async def send(self, records: Iterable[Sent], pause_s: float = 0.0, each: int = 500) -> int:
-        """Write records in their order; a pause after every `each` makes a stream of them."""
-        producer = AIOKafkaProducer(
+    def producer(self) -> AIOKafkaProducer:
+        """What writes the feeds' records."""
+        return AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, linger_ms=5, max_batch_size=262_144
         )
+
+    async def send(self, records: Iterable[Sent], pause_s: float = 0.0, each: int = 500) -> int:
+        """Write records in their order; a pause after every `each` makes a stream of them."""
+        producer = self.producer()
         await producer.start()
         count = 0
         try:
