@@ -40,7 +40,7 @@ class Figures(Protocol):
         """Rows of saved state were taken up."""
 
 
-class NoFigures:
+class NoFigures(Figures):
     """Tells nobody."""
 
     def dealt(self) -> None:
