@@ -83,11 +83,12 @@ class Stages:
 def plan_stages(rules: Sequence[RuleSpec], project: Project) -> Stages:
     """Work out the parts of all rules, from the lowest floor up."""
     plan = Stages()
-    floors = floors_of({rule.id: read_rules(rule, rules) for rule in rules})
+    reads = {rule.id: read_rules(rule, rules) for rule in rules}
+    floors = floors_of(reads)
     emits: dict[str, str] = {}
     for rule in sorted(rules, key=lambda one: (floors[one.id], one.id)):
         if ALERTS in rule.feeds:
-            plan.reads[rule.id] = frozenset(read_rules(rule, rules))
+            plan.reads[rule.id] = frozenset(reads[rule.id])
         stage = _over_alerts(rule, floors[rule.id], emits, plan, project)
         for part in _parts(stage, floors[rule.id], plan, project):
             plan.stages.append(part)
