@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from engine.feeds.spec import FeedSpec
+from engine.feeds.spec import FeedSpec, FieldType
 from engine.operators.specs.base import EventTest, Path
 from engine.ruleset.expr import Typed
 from engine.ruleset.expr.types import Scope, Type
@@ -13,6 +13,7 @@ from engine.ruleset.notes import Notes
 from engine.ruleset.phrases import Phrases
 from engine.ruleset.schema_types import Expression, Text
 from engine.ruleset.shape import Strict, refuse
+from engine.ruleset.spec import TableSpec
 
 if TYPE_CHECKING:
     from engine.ruleset.schema import RuleModel
@@ -113,6 +114,27 @@ class Loading:
         """Note that a duration or a distance below `when` is zero, which means nothing there."""
         if value is not None and value <= 0:
             self.notes.add(("when", *path), "R416", name=str(path[-1]))
+
+    def roster(
+        self, name: str, columns: Mapping[str, str | None], *path: str | int
+    ) -> TableSpec | None:
+        """The table of keys that must report, declared at a path below `when`.
+
+        Notes a table nobody declared, and of these columns, by the key that names them, each that
+        the table lacks or that holds no time.
+        """
+        notes, place = self.notes, ("when", *path)
+        if not notes.known(name, self.known.tables, "R203", (*place, "table")):
+            return None
+        table = self.known.tables[name]
+        for key, column in columns.items():
+            if column is None:
+                continue
+            found = notes.known(column, table.fields, "R214", (*place, key), table=name)
+            if found and table.fields[column].type is not FieldType.TIME:
+                declared = table.fields[column].type.value
+                notes.add((*place, key), "R429", name=column, type=declared, wanted="time")
+        return table
 
     def needs_positions(self, operator: str) -> None:
         """Note every feed that has no position, though this operator looks at places."""

@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from engine.feeds.spec import FieldType
 from engine.model.severity import Severity
 from engine.model.unit_table import scale
 from engine.operators.specs.base import Path
@@ -177,13 +176,7 @@ def _roster(model: DeadlineModel, at: Loading) -> Roster | None:
     """The table of keys that must start; its start column must be a time."""
     if model.roster is None:
         return None
-    path, tables = (*_PATH, "roster"), at.known.tables
-    if at.notes.known(model.roster.table, tables, "R203", (*path, "table")):
-        table, column = tables[model.roster.table], model.roster.start
-        found = at.notes.known(column, table.fields, "R214", (*path, "start"), table=table.name)
-        if found and table.fields[column].type is not FieldType.TIME:
-            declared = table.fields[column].type.value
-            at.notes.add((*path, "start"), "R429", name=column, type=declared, wanted="time")
+    at.roster(model.roster.table, {"start": model.roster.start}, "deadline", "roster")
     return Roster(model.roster.table, model.roster.start)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from engine.feeds.spec import FieldType
 from engine.operators.specs.silence import During, Expected, SilenceSpec
 from engine.ruleset.expr.types import Type
 from engine.ruleset.known import Known, start_record
@@ -84,20 +83,13 @@ def load(model: SilenceModel, at: Loading) -> SilenceSpec | None:
 
 def _expected(model: SilenceModel, at: Loading) -> Expected | None:
     """The roster: a table whose key is as long as the rule's, with times where they are named."""
-    roster, notes, tables = model.roster, at.notes, at.known.tables
+    roster = model.roster
     if roster is None:
         return None
-    path = (*_PATH, "roster")
-    if notes.known(roster.table, tables, "R203", (*path, "table")):
-        table = tables[roster.table]
-        for name, column in (("start", roster.start), ("end", roster.end)):
-            if column is None:
-                continue
-            found = notes.known(column, table.fields, "R214", (*path, name), table=table.name)
-            if found and table.fields[column].type is not FieldType.TIME:
-                declared = table.fields[column].type.value
-                notes.add((*path, name), "R429", name=column, type=declared, wanted="time")
-        width = max((len(names) for names in at.model.by.values()), default=1)
-        if len(table.key) != width:
-            notes.add((*path, "table"), "R572", table=table.name, count=len(table.key), width=width)
+    columns = {"start": roster.start, "end": roster.end}
+    table = at.roster(roster.table, columns, "silence", "roster")
+    width = max((len(names) for names in at.model.by.values()), default=1)
+    if table is not None and len(table.key) != width:
+        path, count = (*_PATH, "roster", "table"), len(table.key)
+        at.notes.add(path, "R572", table=table.name, count=count, width=width)
     return Expected(roster.table, roster.start, roster.end or "")
