@@ -94,3 +94,13 @@ class EventCodec(Protocol):
 
     def event(self, feed: str, plain: Any) -> Event:
         """The event that `plain` wrote down."""
+
+
+def save_event(codec: EventCodec, feed: str, event: Event | None) -> list[Any] | None:
+    """The event a key's state holds, with its feed, as plain values."""
+    return None if event is None else [feed, codec.plain(event)]
+
+
+def load_event(codec: EventCodec, saved: list[Any] | None) -> tuple[str, Event | None]:
+    """What `save_event` wrote down: the feed and the event."""
+    return ("", None) if saved is None else (saved[0], codec.event(saved[0], saved[1]))

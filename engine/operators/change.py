@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.alerts.context import Names
 from engine.alerts.lifecycle import Judge, Life, Phase
-from engine.operators.base import Event, EventCodec, Host
+from engine.operators.base import Event, EventCodec, Host, load_event, save_event
 from engine.operators.change_memory import Seen, plain, taken, watcher
 from engine.operators.specs.change import ChangeSpec, Kind
 
@@ -168,7 +168,7 @@ class ChangeLogic:
         trace, episodes = self.keys.get(key), self.life.save(key)
         if trace is None:
             return [None, episodes] if episodes else None
-        event = None if trace.event is None else [trace.feed, self.codec.plain(trace.event)]
+        event = save_event(self.codec, trace.feed, trace.event)
         kept = [plain(trace.memory), trace.seen, trace.hit, trace.known, trace.wake, event]
         return [kept, episodes]
 
@@ -179,8 +179,7 @@ class ChangeLogic:
             trace = self.keys[key] = Trace()
             trace.memory = taken(self.spec.kind, kept[0])
             trace.seen, trace.hit, trace.known, trace.wake = kept[1:5]
-            if kept[5] is not None:
-                trace.feed, trace.event = kept[5][0], self.codec.event(*kept[5])
+            trace.feed, trace.event = load_event(self.codec, kept[5])
             self.host.wake(trace.wake, key)
             if trace.hit:
                 self.host.wake(trace.hit + self.spec.quiet_ms, key)

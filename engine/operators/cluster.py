@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from engine.alerts.lifecycle import Judge, Life, Phase
 from engine.model.likeness import Marks, likeness, marks_of
-from engine.operators.base import Event, EventCodec, Host
+from engine.operators.base import Event, EventCodec, Host, load_event, save_event
 from engine.operators.specs.cluster import ClusterSpec
 
 _SHOWN = 50
@@ -250,9 +250,7 @@ class ClusterLogic:
             [_plain(one.anchor), one.since, one.last, sorted(one.who), one.count, one.shown]
             for one in records.groups
         ]
-        event = None
-        if records.event is not None:
-            event = [records.feed, self.codec.plain(records.event)]
+        event = save_event(self.codec, records.feed, records.event)
         free = [_plain(one) for one in records.free]
         return [[free, groups, records.next, records.wake, event], episodes]
 
@@ -268,8 +266,7 @@ class ClusterLogic:
                 group.shown = [list(one) for one in shown]
                 records.groups.append(group)
             records.next, records.wake = plain[2], plain[3]
-            if plain[4] is not None:
-                records.feed, records.event = plain[4][0], self.codec.event(*plain[4])
+            records.feed, records.event = load_event(self.codec, plain[4])
             if records.wake:
                 self.host.wake(records.wake, key)
         self.life.load(key, episodes)

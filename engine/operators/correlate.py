@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.alerts.lifecycle import Judge, Life
-from engine.operators.base import Event, EventCodec, Host
+from engine.operators.base import Event, EventCodec, Host, load_event, save_event
 from engine.operators.specs.correlate import CorrelateSpec
 from engine.state.watermark import NEVER
 
@@ -253,9 +253,7 @@ class CorrelateLogic:
             [rules[number].name, one.at, one.open, one.times]
             for number, one in sorted(signals.seen.items())
         ]
-        event = None
-        if signals.event is not None:
-            event = [signals.feed, self.codec.plain(signals.event)]
+        event = save_event(self.codec, signals.feed, signals.event)
         return [[seen, signals.since, signals.wake, event], episodes]
 
     def load(self, key: str, saved: Any) -> None:
@@ -268,8 +266,7 @@ class CorrelateLogic:
                     one = signals.seen[self._numbers[name]] = Seen(at_ms)
                     one.open, one.times = is_open, times
             signals.since, signals.wake = plain[1], plain[2]
-            if plain[3] is not None:
-                signals.feed, signals.event = plain[3][0], self.codec.event(*plain[3])
+            signals.feed, signals.event = load_event(self.codec, plain[3])
             if signals.wake:
                 self.host.wake(signals.wake, key)
         self.life.load(key, episodes)

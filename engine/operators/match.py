@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.alerts.lifecycle import Judge, Life, Phase
-from engine.operators.base import Event, EventCodec, Host
+from engine.operators.base import Event, EventCodec, Host, load_event, save_event
 from engine.operators.specs.match import MatchSpec
 
 Condition = Callable[[Event, Any], Any]
@@ -153,7 +153,7 @@ class MatchLogic:
             return None
         if hits is None:
             return [None, episodes]
-        event = None if hits.event is None else [hits.feed, self.codec.plain(hits.event)]
+        event = save_event(self.codec, hits.feed, hits.event)
         return [[hits.times, hits.since, hits.holding, event], episodes]
 
     def load(self, key: str, saved: Any) -> None:
@@ -162,8 +162,7 @@ class MatchLogic:
         if plain is not None:
             hits = self.keys[key] = Hits()
             hits.times, hits.since, hits.holding = list(plain[0]), plain[1], plain[2]
-            if plain[3] is not None:
-                hits.feed, hits.event = plain[3][0], self.codec.event(*plain[3])
+            hits.feed, hits.event = load_event(self.codec, plain[3])
             if hits.holding and self.spec.quiet_ms:
                 self.host.wake(hits.times[-1] + self.spec.quiet_ms, key)
             elif hits.times:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.alerts.lifecycle import Judge, Life, Phase
-from engine.operators.base import Event, EventCodec, Host
+from engine.operators.base import Event, EventCodec, Host, load_event, save_event
 from engine.operators.sequence_runs import Fate, Path, Run, Step, Taken, fits
 from engine.operators.specs.sequence import Again, SequenceSpec
 
@@ -288,7 +288,7 @@ class SequenceLogic:
     def _plain(self, run: Run) -> list[Any]:
         """A run as plain values."""
         steps = [[taken.first, taken.at, taken.count, taken.fields] for taken in run.steps]
-        event = None if run.event is None else [run.feed, self.codec.plain(run.event)]
+        event = save_event(self.codec, run.feed, run.event)
         return [run.start, run.part, steps, run.at, run.before, run.due, event]
 
     def _run(self, plain: list[Any]) -> Run:
@@ -296,8 +296,7 @@ class SequenceLogic:
         run = Run(plain[0], plain[1])
         run.steps = [Taken(*taken) for taken in plain[2]]
         run.at, run.before, run.due = plain[3:6]
-        if plain[6] is not None:
-            run.feed, run.event = plain[6][0], self.codec.event(*plain[6])
+        run.feed, run.event = load_event(self.codec, plain[6])
         return run
 
     def load(self, key: str, saved: Any) -> None:

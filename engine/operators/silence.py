@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.alerts.lifecycle import Judge, Life, Phase
-from engine.operators.base import Event, EventCodec, Host
+from engine.operators.base import Event, EventCodec, Host, load_event, save_event
 from engine.operators.specs.silence import SilenceSpec
 from engine.state.watermark import NEVER
 
@@ -204,7 +204,7 @@ class SilenceLogic:
         episodes = self.life.save(key)
         if watch is None:
             return [None, episodes] if episodes else None
-        event = None if watch.event is None else [watch.feed, self.codec.plain(watch.event)]
+        event = save_event(self.codec, watch.feed, watch.event)
         return [[watch.last, watch.wake, watch.until, event], episodes]
 
     def load(self, key: str, saved: Any) -> None:
@@ -213,8 +213,7 @@ class SilenceLogic:
         if plain is not None and (self.roster is None or key in self.roster):
             watch = self.keys[key] = Watch(plain[0])
             watch.wake, watch.until = plain[1], plain[2]
-            if plain[3] is not None:
-                watch.feed, watch.event = plain[3][0], self.codec.event(*plain[3])
+            watch.feed, watch.event = load_event(self.codec, plain[3])
             if watch.wake:
                 self.host.wake(watch.wake, key)
         self.life.load(key, episodes)
