@@ -16,8 +16,9 @@ import asyncio
 import gc
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 
@@ -40,6 +41,8 @@ log = structlog.get_logger("daemon")
 EXIT_FINE, EXIT_ENVIRONMENT = 0, 4
 _LOOK_S = 0.25
 _DISK_WAIT_S = (0.5, 1, 2, 5)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +90,27 @@ class Embedded:
     _writing: "asyncio.Task[None] | None" = None
     _newest: dict[SourceId, int] = field(default_factory=dict)
     _behind: dict[tuple[str, str], int] = field(default_factory=dict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def stop(self) -> None:
         """Finish the batch in hand and end."""
         self._stop.set()
+
+    async def between(self, job: Callable[[], Awaitable[T]]) -> T:
+        """Do something between two batches: the last one is on disk, the next one waits for it.
+
+        What must be prepared is prepared before: as long as the job lasts, no event is worked on.
+        Jobs run one at a time, in the order in which they were asked for.
+
+        Raises:
+            EnvironmentUnusable: the last batch could not be kept; the daemon is ending.
+
+        """
+        async with self._turn:
+            if self._writing is not None:
+                await asyncio.wait({self._writing})
+                self._writing.result()  # left where it is: the daemon must hear of a failure too
+            return await job()
 
     async def run(self, *, once: bool, drain_s: float = 60.0) -> int:
         """Work until stopped, or with `once` until every recording has ended and was delivered.
@@ -186,15 +206,16 @@ class Embedded:
 
     async def _step(self, batch: Batch | None, ticks: Sequence[Tick]) -> None:
         """Compute one batch or some ticks, and hand the outcome to the writer."""
-        begun = time.perf_counter()
-        outcomes, handed = self._compute(batch, ticks)
-        crashpoint.passing("after-core-step")
-        spent = time.perf_counter() - begun
-        await self._written()
-        if not outcomes and not ticks:
-            return
-        self._writing = asyncio.create_task(self._write(outcomes, handed, ticks, batch, spent))
-        await asyncio.sleep(0)
+        async with self._turn:
+            begun = time.perf_counter()
+            outcomes, handed = self._compute(batch, ticks)
+            crashpoint.passing("after-core-step")
+            spent = time.perf_counter() - begun
+            await self._written()
+            if not outcomes and not ticks:
+                return
+            self._writing = asyncio.create_task(self._write(outcomes, handed, ticks, batch, spent))
+            await asyncio.sleep(0)
 
     def _compute(
         self, batch: Batch | None, ticks: Sequence[Tick]
