@@ -7,18 +7,16 @@ The log has one writer, and opening its ledger ended the last transaction, so th
 offset is final: what is read here is exactly what was saved.
 """
 
-import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from typing import overload
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, overload
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from engine.edge import crashpoint
+from engine.edge.streaming.bulk import read_bulk
 from engine.edge.streaming.link import Link
 from engine.ports import Write
 
-STALLED_S = 60.0
 META = b""
 """The key of the partition's own record."""
 
@@ -69,36 +67,24 @@ async def read_back(link: Link, topic: str, partition: int) -> dict[bytes, bytes
     crashpoint.passing("recovery-start")
     place = TopicPartition(topic, partition)
     reader = AIOKafkaConsumer(
-        **link.client(),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=8 * 1024 * 1024,
-        fetch_max_wait_ms=200,
+        **link.client(), isolation_level="read_committed", enable_auto_commit=False
     )
     kept: dict[bytes, bytes] = {}
+
+    def take(records: Iterable[Any]) -> None:
+        for record in records:
+            value = record.value
+            if value is None:
+                kept.pop(record.key, None)
+            else:
+                kept[record.key] = value
+        crashpoint.passing("recovery-half")
+
     await reader.start()
     try:
-        reader.assign([place])
         end = (await reader.end_offsets([place]))[place]
         start = (await reader.beginning_offsets([place]))[place]
-        reader.seek(place, start)
-        loop = asyncio.get_running_loop()
-        position, moved_at = start, loop.time()
-        while position < end:
-            for records in (await reader.getmany(place, timeout_ms=500)).values():
-                for record in records:
-                    if record.value is None:
-                        kept.pop(record.key, None)
-                    else:
-                        kept[record.key] = record.value
-            crashpoint.passing("recovery-half")
-            now = await reader.position(place)
-            if now != position:
-                position, moved_at = now, loop.time()
-            elif loop.time() - moved_at > STALLED_S:
-                message = f"reading {topic}/{partition} stopped at {position} of {end}"
-                raise KafkaError(message)
+        await read_bulk(reader, place, (start, end), take)
     finally:
         await reader.stop()
     return kept
