@@ -53,6 +53,19 @@ def prove(
     return run_tests(paths or [], only=only or "", quick=quick, verbose=verbose, junit=junit)
 
 
+def fmt(
+    paths: Paths = None,
+    check: Annotated[bool, typer.Option("--check")] = False,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Lay declarations out in one way."""
+    from engine.edge.cli.formatting import format_declarations
+
+    del json, lang
+    return format_declarations(paths or [], check=check)
+
+
 def schema(
     kind: Annotated[str | None, typer.Argument(metavar="KIND")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR")] = None,
@@ -110,6 +123,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "init": init,
     "check": check,
     "test": prove,
+    "fmt": fmt,
     "schema": schema,
     "describe": describe,
     "list": list_,

@@ -26,6 +26,7 @@ VERBS: Mapping[str, str] = {
     "init": "authoring",
     "check": "authoring",
     "test": "authoring",
+    "fmt": "authoring",
     "schema": "authoring",
     "describe": "authoring",
     "list": "authoring",

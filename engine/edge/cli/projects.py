@@ -45,7 +45,7 @@ def find(paths: Sequence[Path], rows: Mapping[str, bytes] | None = None) -> Foun
     for path in paths:
         if not path.exists():
             raise EnvironmentUnusable(voice().say("cli-no-path", path=path))
-    roots = [root for path in (paths or _here()) for root in _roots(path)]
+    roots = folders(paths)
     files = read_project(roots) if roots else shipped_packs()
     if not files:
         where = ", ".join(root.as_posix() for root in roots)
@@ -55,6 +55,11 @@ def find(paths: Sequence[Path], rows: Mapping[str, bytes] | None = None) -> Foun
     single = {path.as_posix() for path in paths if path.is_file()}
     asked = [p for p in loaded.problems if not single or p.at.file in single]
     return Found(files, loaded.project, tuple(asked if loaded.project else loaded.problems))
+
+
+def folders(paths: Sequence[Path]) -> list[Path]:
+    """The pack folders that the paths mean, or those of the project here; none if there is none."""
+    return [root for path in (paths or _here()) for root in _roots(path)]
 
 
 def tell_if_shipped(paths: Sequence[Path]) -> None:
