@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from engine.feeds.spec import FeedSpec
+from engine.ruleset.macros import Macro
 from engine.ruleset.schema import RuleModel
 
 _DECIDES = {
@@ -34,20 +35,25 @@ def rule_hash(
     feeds: Sequence[FeedSpec],
     names: Collection[str],
     lists: Mapping[str, Sequence[str]],
+    macros: Mapping[str, Macro],
 ) -> str:
     """First 12 hex digits of the SHA-256 over everything that decides alerts, in canonical JSON.
 
     Titles, owner, texts, labels, routes and status are left out. A duration counts, not its
     spelling; of the feeds count the key, the clock, the datum and the fields the rule reads; of
-    shared lists the values.
+    shared lists the values, of macros what they mean.
     """
-    whole = {
+    whole: dict[str, Any] = {
         "rule": _plain(
             model.model_dump(mode="json", include=_DECIDES, exclude_defaults=True, warnings=False)
         ),
         "feeds": {feed.name: _feed(feed, names) for feed in feeds},
         "lists": {name: list(values) for name, values in lists.items()},
     }
+    if macros:
+        whole["macros"] = {
+            name: [macro.takes, _plain(macro.expr.text)] for name, macro in macros.items()
+        }
     text = json.dumps(whole, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

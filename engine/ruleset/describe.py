@@ -8,6 +8,7 @@ from typing import Any
 from engine.ruleset.describe_data import feed_sheet, table_sheet, zones_sheet
 from engine.ruleset.describe_language import function_sheet, operator_sheet, problem_sheet
 from engine.ruleset.describe_rule import rule_sheet
+from engine.ruleset.describe_shared import list_sheet, macro_sheet
 from engine.ruleset.expr.functions import FUNCTIONS
 from engine.ruleset.problem_page import codes
 from engine.ruleset.shape import nearest
@@ -16,8 +17,11 @@ from engine.ruleset.spec import Project
 from engine.ruleset.when.model import OPERATORS
 from engine.text import say
 
-KINDS = ("rules", "feeds", "tables", "zones", "operators", "functions")
+KINDS = ("rules", "feeds", "tables", "zones", "lists", "macros", "operators", "functions")
 """What can be listed here; connectors are known to the edge alone."""
+
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ def describe_declared(name: str, shelf: Shelf, lang: str) -> list[Sheet]:
         found.append(table_sheet(project.table_specs[name], project, lang))
     if name in project.zones:
         found.append(zones_sheet(project.zones[name], project, lang))
+    if name in project.lists:
+        found.append(list_sheet(project.lists[name], project, lang))
+    if name in project.macros:
+        found.append(macro_sheet(project.macros[name], project, lang))
     return found
 
 
@@ -71,6 +79,7 @@ def nearest_thing(name: str, project: Project | None) -> str:
     known = {*OPERATORS, *FUNCTIONS, *codes()}
     if project is not None:
         known |= {*project.rules, *project.feeds, *project.table_specs, *project.zones}
+        known |= {*project.lists, *project.macros}
     return nearest(name, known)
 
 
@@ -87,6 +96,8 @@ def listed(kind: str, project: Project | None, lang: str) -> list[tuple[str, str
         "feeds": project.feeds,
         "tables": project.table_specs,
         "zones": project.zones,
+        "lists": project.lists,
+        "macros": project.macros,
     }
     return [(name, _words(kind, thing, lang)) for name, thing in sorted(things[kind].items())]
 
@@ -95,6 +106,10 @@ def _words(kind: str, thing: Any, lang: str) -> str:
     """A few words about something declared."""
     if kind in {"rules", "feeds"}:
         return str(thing.title.get(lang, ""))
+    if kind == "lists":
+        return str(thing.title.get(lang, "")) or ", ".join(thing.values[:_SHOWN])
+    if kind == "macros":
+        return str(thing.title.get(lang, "")) or thing.expr.text
     if kind == "tables":
         return ", ".join(thing.fields)
     return say("about-lines" if thing.lines else "about-areas", lang, n=len(thing.lines or thing))

@@ -74,6 +74,7 @@ def _reading(sheet: Sheet, rule: RuleSpec, project: Project) -> None:
         reads.append(f"{name}{title}{only}")
     sheet.add("reads", *reads)
     sheet.add("of", ", ".join(_below(rule, project)))
+    sheet.add("shared", ", ".join(rule.shared))
     by = dict.fromkeys(" + ".join(rule.by[name]) for name in rule.feeds if name in rule.by)
     if len(by) > 1:
         sheet.add("by", *(f"{name}: {' + '.join(fields)}" for name, fields in rule.by.items()))

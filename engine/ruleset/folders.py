@@ -21,14 +21,14 @@ class Kind(StrEnum):
     CALENDAR = "calendars"
     PLAYBOOK = "playbooks"
     LIST = "lists"
+    MACRO = "macros"
     RULE = "rule"
     TEST = "test"
 
 
-_FOLDERS = {
-    kind.value: kind for kind in (Kind.FEED, Kind.TABLE, Kind.CALENDAR, Kind.PLAYBOOK, Kind.LIST)
-}
-_LATER = frozenset({"macros", "overrides"})
+_NAMED = (Kind.FEED, Kind.TABLE, Kind.CALENDAR, Kind.PLAYBOOK, Kind.LIST, Kind.MACRO)
+_FOLDERS = {kind.value: kind for kind in _NAMED}
+_LATER = frozenset({"overrides"})
 _YAML, _YML = ".yaml", ".yml"
 _DECLARATIONS = frozenset({_YAML, _YML, ".csv", ".geojson"})
 

@@ -17,6 +17,7 @@ from engine.ruleset.schema_feed import FeedModel, TableModel
 from engine.ruleset.schema_pack import (
     CalendarModel,
     ListModel,
+    MacroModel,
     PackModel,
     PlaybookModel,
     RoutesModel,
@@ -39,6 +40,7 @@ DECLARATIONS: Mapping[str, type[BaseModel]] = {
     "playbook": PlaybookModel,
     "calendar": CalendarModel,
     "list": ListModel,
+    "macro": MacroModel,
 }
 """What each file of a pack is checked against, by the key it begins with."""
 

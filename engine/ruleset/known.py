@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.feeds.spec import FeedSpec
 from engine.ruleset.expr.types import ALERT_EXTRAS, EXTRAS, RECORD, Scope, Type, field_type
+from engine.ruleset.macros import Macro
 from engine.ruleset.spec import LookupSpec, Playbook, RouteSpec, TableSpec
 
 CALENDARS = frozenset({"cn", "all-days"})
@@ -26,6 +27,7 @@ class Known:
         lines: The same of layers of lines.
         zone_ids: Ids of all zones of all layers.
         lists: For each list, its values.
+        macros: The macros by name.
         reads: For each rule, the rules whose alerts it reads.
         files: The file that declares a thing, by kind and name.
 
@@ -40,12 +42,17 @@ class Known:
     playbooks: dict[str, Playbook] = field(default_factory=dict)
     routes: dict[str, RouteSpec] = field(default_factory=dict)
     lists: dict[str, Sequence[str]] = field(default_factory=dict)
+    macros: dict[str, Macro] = field(default_factory=dict)
     files: dict[tuple[str, str], str] = field(default_factory=dict)
     reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def zones(self) -> Collection[str]:
         """Names that `inside` may be given: layers and zones."""
         return {*self.layers, *self.zone_ids}
+
+    def shared(self) -> Collection[str]:
+        """Names of lists and macros."""
+        return {*self.lists, *self.macros}
 
 
 def attributes_of(features: Sequence[Any]) -> Mapping[str, Type]:
@@ -104,7 +111,7 @@ def common_scope(feeds: Sequence[FeedSpec], known: Known, lookups: Mapping[str, 
     elif place and all(name in shared for name in place):
         nullable = any(shared[name].nullable for name in place)
         names["position"] = replace(EXTRAS["position"], nullable=nullable)
-    return Scope(names, frozenset(shared), place, known.zones(), known.calendars)
+    return Scope(names, frozenset(shared), place, known.zones(), known.calendars, known.shared())
 
 
 def alert_scope(scope: Scope, own: Mapping[str, Type]) -> Scope:

@@ -130,6 +130,7 @@ class _Uses:
     routes: set[str] = field(default_factory=set)
     playbooks: set[str] = field(default_factory=set)
     lists: set[str] = field(default_factory=set)
+    macros: set[str] = field(default_factory=set)
     words: str = ""
 
 
@@ -141,6 +142,8 @@ def _uses(rules: Iterable[LoadedRule]) -> _Uses:
             continue
         words.append(json.dumps(spec.source, ensure_ascii=False, default=str))
         uses.lists |= rule.used_lists
+        uses.macros |= rule.used_macros
+        words += sorted(rule.used_names)
         uses.routes.add(spec.dispatch)
         uses.playbooks.add(spec.playbook)
         for lookup in spec.lookups:
@@ -154,7 +157,7 @@ def _uses(rules: Iterable[LoadedRule]) -> _Uses:
 
 
 def _unused(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
-    """Lists, tables, zones, routes and playbooks that no rule uses."""
+    """Lists, macros, tables, zones, routes and playbooks that no rule uses."""
     uses = _uses(rules)
     found: list[Problem] = []
     for name, route in known.routes.items():
@@ -167,6 +170,7 @@ def _unused(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
             found.append(_warning(table.at.file, "W211", name))
     for kind, code, names, used in (
         ("lists", "W206", known.lists, uses.lists),
+        ("macros", "W270", known.macros, uses.macros),
         ("playbooks", "W213", known.playbooks, uses.playbooks),
     ):
         found += [

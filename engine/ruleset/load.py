@@ -17,6 +17,7 @@ from engine.ruleset.load_alerts import feed_of_alerts, reads_of
 from engine.ruleset.load_feed import build_feed
 from engine.ruleset.load_parts import (
     build_calendar,
+    build_list,
     build_pack,
     build_playbook,
     build_route,
@@ -26,19 +27,21 @@ from engine.ruleset.load_parts import (
 )
 from engine.ruleset.load_rule import LoadedRule, load_rule
 from engine.ruleset.loaded import Loaded, LoadOptions, problem_as_json
+from engine.ruleset.macros import Macro, build_macro, without_circles
 from engine.ruleset.notes import Notes
 from engine.ruleset.schema import RuleModel
 from engine.ruleset.schema_feed import FeedModel, TableModel
 from engine.ruleset.schema_pack import (
     CalendarModel,
     ListModel,
+    MacroModel,
     PackModel,
     PlaybookModel,
     RoutesModel,
 )
 from engine.ruleset.shape import Strict, validate
 from engine.ruleset.source import DeclaredFile, decode, read
-from engine.ruleset.spec import PackSpec, Project
+from engine.ruleset.spec import ListSpec, PackSpec, Project
 from engine.state.tables import Table
 
 __all__ = ["DeclaredFile", "LoadOptions", "Loaded", "load_project", "problem_as_json"]
@@ -76,6 +79,7 @@ class _Loader:
     zones: dict[str, ZoneSet] = field(default_factory=dict)
     calendars: dict[str, WorkCalendar] = field(default_factory=dict)
     tests: dict[str, Document] = field(default_factory=dict)
+    lists: dict[str, ListSpec] = field(default_factory=dict)
     alerts: FeedSpec | None = None
 
     def load(self, files: Sequence[DeclaredFile]) -> None:
@@ -93,9 +97,9 @@ class _Loader:
         self._named(
             parts[Kind.PLAYBOOK], PlaybookModel, "playbook", self.known.playbooks, build_playbook
         )
-        self._named(
-            parts[Kind.LIST], ListModel, "list", self.known.lists, lambda model, _: model.values
-        )
+        self._named(parts[Kind.LIST], ListModel, "list", self.lists, build_list)
+        self.known.lists = {name: one.values for name, one in self.lists.items()}
+        self._macros(parts[Kind.MACRO])
         self._rows(parts[Kind.ROWS], parts[Kind.TABLE])
         for part in parts[Kind.ZONES]:
             self._zones(part)
@@ -136,6 +140,8 @@ class _Loader:
             routes=dict(self.known.routes),
             tests=self.tests,
             alerts=self.alerts,
+            lists=self.lists,
+            macros=dict(self.known.macros),
         )
 
     def _document(self, part: Part) -> Document | None:
@@ -195,6 +201,21 @@ class _Loader:
                 known[name] = build(value, notes)
                 if notes.problems:
                     self.unsound.add((part.kind, name))
+
+    def _macros(self, parts: Sequence[Part]) -> None:
+        """All macros; those that come back to themselves, or take a name in use, are left out."""
+        noted: dict[str, Notes] = {}
+
+        def build(model: MacroModel, notes: Notes) -> Macro | None:
+            noted[model.macro] = notes
+            return build_macro(model, notes, self.lists)
+
+        found: dict[str, Macro | None] = {}
+        self._named(parts, MacroModel, "macro", found, build)
+        self.broken |= {name for name, macro in found.items() if macro is None}
+        whole = {name: macro for name, macro in found.items() if macro is not None}
+        self.known.macros, unsound = without_circles(whole, noted)
+        self.broken |= unsound
 
     def _first(self, part: Part, kind: str, name: str, notes: Notes) -> bool:
         """Whether a name is declared for the first time; an exact copy is passed over."""

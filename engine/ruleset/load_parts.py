@@ -12,9 +12,15 @@ from engine.ruleset.document import Document
 from engine.ruleset.load_feed import build_field, check_formats
 from engine.ruleset.notes import Notes
 from engine.ruleset.schema_feed import TableModel
-from engine.ruleset.schema_pack import CalendarModel, PackModel, PlaybookModel, RouteModel
+from engine.ruleset.schema_pack import (
+    CalendarModel,
+    ListModel,
+    PackModel,
+    PlaybookModel,
+    RouteModel,
+)
 from engine.ruleset.source import DeclaredFile, decode
-from engine.ruleset.spec import PackSpec, Playbook, RouteSpec, Severity, TableSpec
+from engine.ruleset.spec import ListSpec, PackSpec, Playbook, RouteSpec, Severity, TableSpec
 from engine.ruleset.validate import basis_of, check_basis
 
 MAX_GEOJSON = 50_000_000
@@ -75,6 +81,12 @@ def build_playbook(model: PlaybookModel, notes: Notes) -> Playbook:
         offences=tuple(item.plain() for item in model.offences),
         basis=basis_of(model.basis),
     )
+
+
+def build_list(model: ListModel, notes: Notes) -> ListSpec:
+    """A named set of values."""
+    title = model.title.plain() if model.title else {}
+    return ListSpec(model.list, tuple(model.values), title, Location(notes.document.file))
 
 
 def build_route(name: str, model: RouteModel, at: Location) -> RouteSpec:

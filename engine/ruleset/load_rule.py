@@ -44,13 +44,20 @@ class LoadedRule:
     scope: Scope | None = None
     used_names: set[str] = field(default_factory=set)
     used_lists: set[str] = field(default_factory=set)
+    used_macros: set[str] = field(default_factory=set)
 
 
 def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> LoadedRule:
     """Check one rule against everything declared around it, and build it if nothing is wrong."""
     loaded = LoadedRule(model, notes)
     phrases = Phrases(
-        notes, known.lists, loaded.used_lists, loaded.used_names, unsure=set(notes.broken)
+        notes,
+        known.lists,
+        loaded.used_lists,
+        loaded.used_names,
+        set(notes.broken),
+        known.macros,
+        loaded.used_macros,
     )
     before = len(notes.problems)
     names = _feeds(model, notes, known)
@@ -143,8 +150,13 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
         on_change=OnChange(model.on_change.from_, model.on_change.do) if model.on_change else None,
         pack=pack,
         at=Location(notes.document.file),
+        shared=tuple(sorted(loaded.used_lists | loaded.used_macros)),
         hash=rule_hash(
-            model, feeds, loaded.used_names, {name: known.lists[name] for name in loaded.used_lists}
+            model,
+            feeds,
+            loaded.used_names,
+            {name: known.lists[name] for name in loaded.used_lists},
+            {name: known.macros[name] for name in loaded.used_macros},
         ),
         source=notes.document.value,
     )

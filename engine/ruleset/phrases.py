@@ -7,6 +7,7 @@ from typing import Any
 from engine.ruleset.expr import Typed, check, parse
 from engine.ruleset.expr.syntax import Constant, Expr, Items, Name, Node
 from engine.ruleset.expr.types import Scope
+from engine.ruleset.macros import Macro, called_in, expand, names_in
 from engine.ruleset.notes import Notes
 from engine.ruleset.templates import Template, parse_template
 
@@ -22,6 +23,8 @@ class Phrases:
         used_lists: Those that were met.
         used_names: All names that were met.
         unsure: Look-ups into something unknown; what reads them is not checked further.
+        macros: The macros that names and calls may stand for.
+        used_macros: Those that were met, with those they are made of.
 
     """
 
@@ -30,6 +33,8 @@ class Phrases:
     used_lists: set[str]
     used_names: set[str]
     unsure: set[str] = field(default_factory=set)
+    macros: Mapping[str, Macro] = field(default_factory=dict)
+    used_macros: set[str] = field(default_factory=set)
 
     def expression(
         self, text: str | None, path: Path, scope: Scope, expect: str | None = None
@@ -41,11 +46,17 @@ class Phrases:
         if isinstance(parsed, list):
             self.notes.take(parsed, path)
             return None
-        names = names_in(parsed.root)
-        self.used_names |= names
-        if names & self.unsure:
+        expanded = expand(parsed, self.macros, scope.names)
+        if isinstance(expanded, list):
+            self.notes.take(expanded, path)
             return None
-        typed = check(self._with_lists(parsed, scope), scope, expect)
+        whole, used = expanded
+        self.used_macros |= used
+        names = names_in(whole.root)
+        self.used_names |= names
+        if (names | called_in(whole.root)) & self.unsure:
+            return None
+        typed = check(self._with_lists(whole, scope), scope, expect)
         if isinstance(typed, list):
             self.notes.take(typed, path)
             return None
@@ -77,25 +88,6 @@ class Phrases:
             return expr
         self.used_lists |= set(wanted)
         return replace(expr, root=_replaced(expr.root, wanted))
-
-
-def names_in(node: Node) -> set[str]:
-    """The names an expression begins its dotted names with."""
-    if isinstance(node, Name):
-        return {node.parts[0]}
-    return {name for child in _children(node) for name in names_in(child)}
-
-
-def _children(node: Node) -> list[Node]:
-    """The parts directly inside a part."""
-    found: list[Node] = []
-    for one in fields(node):
-        value = getattr(node, one.name)
-        if isinstance(value, Node):
-            found.append(value)
-        elif isinstance(value, tuple):
-            found += [item for item in value if isinstance(item, Node)]
-    return found
 
 
 def _replaced(node: Node, lists: Mapping[str, Sequence[str]]) -> Node:

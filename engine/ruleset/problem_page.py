@@ -11,7 +11,7 @@ _GROUPS = (
     ("R3", "Expressions and texts", "表达式与文本"),
     ("R4", "Units and meaning", "单位与含义"),
     ("R5", "Zones, tables and operators", "区域、表与算子"),
-    ("R6", "Correlations and clusters", "关联与聚集"),
+    ("R6", "Correlations, clusters, macros and reference data", "关联、聚集、宏与参考数据"),
     ("T1", "Rule tests", "规则测试"),
     ("S1", "Settings", "设置"),
     ("W1", "Cost", "开销"),

@@ -1,4 +1,4 @@
-"""What the other files of a pack may say: the pack itself, calendars, playbooks, lists, routes."""
+"""What the other files of a pack may say: pack, calendars, playbooks, lists, macros, routes."""
 
 from typing import Annotated
 
@@ -63,6 +63,15 @@ class ListModel(Strict):
     list: Identifier
     title: Title | None = None
     values: Annotated[Names, Field(max_length=10_000)]
+
+
+class MacroModel(Strict):
+    """A named expression that rules share."""
+
+    macro: Identifier
+    title: Title | None = None
+    takes: Annotated[list[Identifier], Field(max_length=8)] = Field(default=[])
+    means: Expression
 
 
 class RouteModel(Strict):

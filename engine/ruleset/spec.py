@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.geo.zones import ZoneSet
     from engine.model.calendar import WorkCalendar
     from engine.ruleset.expr import Typed
+    from engine.ruleset.macros import Macro
     from engine.ruleset.templates import Template
     from engine.state.tables import Table
 
@@ -115,6 +116,7 @@ class RuleSpec:
         where: For each feed, the condition an event must meet to be seen by the operator.
         late: `drop`, `side` or `retract`; `late_allow_ms` counts after the watermark.
         hash: First 12 hex digits of the SHA-256 over everything that decides alerts.
+        shared: Names of the lists and macros it uses.
 
     """
 
@@ -152,6 +154,7 @@ class RuleSpec:
     at: Location = NOWHERE
     hash: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,16 @@ class TableSpec:
     file: str = ""
     valid: tuple[str, str] | None = None
     zone: str = "Asia/Shanghai"
+    at: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class ListSpec:
+    """A named set of values that rules share."""
+
+    name: str
+    values: tuple[str, ...]
+    title: Words = field(default_factory=dict)
     at: Location = NOWHERE
 
 
@@ -221,3 +234,5 @@ class Project:
     routes: Mapping[str, RouteSpec] = field(default_factory=dict)
     tests: Mapping[str, Any] = field(default_factory=dict)
     alerts: FeedSpec | None = None
+    lists: Mapping[str, ListSpec] = field(default_factory=dict)
+    macros: Mapping[str, "Macro"] = field(default_factory=dict)

@@ -24,7 +24,7 @@ def check_call(checker: "Checker", node: s.Call) -> Checked:
     """Check a call: the function is ours, and its arguments are what it takes."""
     function = FUNCTIONS.get(node.name)
     if function is None:
-        near = nearest(node.name, FUNCTIONS)
+        near = nearest(node.name, [*FUNCTIONS, *checker.scope.shared])
         checker.tell(node, "R323", near, name=node.name[:60])
         return checker.unknown(node)
     if not function.least <= len(node.args) <= function.most:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from engine.errors import Problem
 from engine.model.units import measured
-from engine.ruleset.expr import calls, comparisons, numbers
+from engine.ruleset.expr import calls, comparisons, expansions, numbers
 from engine.ruleset.expr import syntax as s
 from engine.ruleset.expr.nearest import nearest
 from engine.ruleset.expr.tree import Checked, Typed
@@ -54,9 +54,12 @@ def check(expr: s.Expr, scope: Scope, expect: str | None = None) -> Typed | list
 class Checker:
     """Walks one expression; notes problems and the names it met."""
 
-    def __init__(self, expr: s.Expr, scope: Scope) -> None:
+    def __init__(self, expr: s.Expr, scope: Scope, outer: "Checker | None" = None) -> None:
+        """Check an expression; inside a macro, `outer` checks what uses it."""
         self.expr = expr
         self.scope = scope
+        self.outer = outer
+        self.meanings: dict[tuple[int, int], s.Meaning] = {}
         self.problems: list[Problem] = []
         self.names: set[str] = set()
         self.needs_more = False
@@ -68,7 +71,9 @@ class Checker:
     def words(self, node: Checked | s.Node) -> str:
         """A part as it was written, short enough for a message."""
         text = " ".join(self.expr.text[node.start : node.end].split())
-        return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
+        text = text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
+        macro = self.meanings.get((node.start, node.end))
+        return text if macro is None else f"{text} ({macro.at})"
 
     def unknown(self, node: s.Node) -> Checked:
         """A part about which a problem was noted."""
@@ -99,6 +104,10 @@ class Checker:
                 return self.items(node)
             case s.Call():
                 return calls.check_call(self, node)
+            case s.Expanded():
+                return expansions.check_expanded(self, node)
+            case s.Argument():
+                return expansions.check_argument(self, node)
         message = f"no case for {type(node).__name__}"
         raise AssertionError(message)
 
@@ -123,7 +132,8 @@ class Checker:
         first = node.parts[0]
         found = self.scope.names.get(first)
         if found is None:
-            self.tell(node, "R320", nearest(first, self.scope.names), name=first[:_BRIEF])
+            near = nearest(first, [*self.scope.names, *self.scope.shared])
+            self.tell(node, "R320", near, name=first[:_BRIEF])
             return self.unknown(node)
         self.names.add(first)
         part = self.top(node, first, found)

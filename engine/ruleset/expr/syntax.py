@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
-from engine.errors import Location
+from engine.errors import Location, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,40 @@ class Call(Node):
 
     name: str
     args: tuple[Node, ...]
+
+
+class Meaning(Protocol):
+    """A named expression that another one uses: a macro."""
+
+    @property
+    def name(self) -> str:
+        """What is written in its place."""
+
+    @property
+    def expr(self) -> "Expr":
+        """What it means."""
+
+    @property
+    def at(self) -> Location:
+        """Where its expression begins."""
+
+    def placed(self, problem: Problem) -> Problem:
+        """A problem of its expression where it stands in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded(Node):
+    """What a macro means, in the place of its name; positions in `body` are of the macro's text."""
+
+    macro: Meaning
+    body: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Argument(Node):
+    """What a macro was given for one of its names; positions in `given` are of the user's text."""
+
+    given: Node
 
 
 @dataclass(frozen=True, slots=True)

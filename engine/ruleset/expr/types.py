@@ -91,6 +91,7 @@ class Scope:
         position: The event's attributes (lon, lat) that make `position`; None if it is handed in.
         zones: Known layers and zone ids, to check constants against; None if not known here.
         calendars: Known calendars, likewise.
+        shared: Names of lists and macros, for hints.
 
     """
 
@@ -99,6 +100,7 @@ class Scope:
     position: tuple[str, str] | None = None
     zones: Collection[str] | None = None
     calendars: Collection[str] | None = None
+    shared: Collection[str] = ()
 
     def in_event(self, name: str) -> bool:
         """Whether the name is an attribute of the event."""
