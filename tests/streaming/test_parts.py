@@ -9,10 +9,12 @@ from engine.edge.streaming.changelog import row_key, row_of
 from engine.edge.streaming.ledger import Line
 from engine.edge.streaming.names import Names, partition_of, safe
 from engine.edge.streaming.pace import ahead, spread
+from engine.edge.streaming.parcels import LENGTH, rejected_parcels
 from engine.edge.streaming.quiet import Quiet
 from engine.edge.streaming.quieten import OnceAMinute
 from engine.edge.streaming.routed import Reached, Run, marker_line, read_routed, routed_line
-from engine.ports import Record, SourceId, Write
+from engine.edge.streaming.topics import Layout
+from engine.ports import Record, Rejected, SourceId, Write
 
 GPS, JOBS = SourceId("gps", 0), SourceId("jobs", 2)
 
@@ -47,6 +49,19 @@ def test_a_key_goes_where_kafkas_own_partitioner_would_put_it(key: str, partitio
 def test_a_state_row_keeps_its_rule_and_any_key() -> None:
     for key in ("v1", "", "a\0b", "苏A12345-黄"):
         assert row_of(row_key("rule", key), b"x") == Write("rule", key, b"x")
+
+
+@pytest.mark.parametrize("more", [0, 1, 20_000_000])
+def test_a_dead_letter_holds_the_first_mebibyte_of_a_longer_record_and_says_so(more: int) -> None:
+    names = Names("fw", "city")
+    layout = Layout(names, {}, {names.dead_letter: 1}, {}, {})
+    value = b"x" * (1_048_576 + more)
+    bad = Rejected(GPS, 5, "too-large", str(len(value)), value)
+
+    ((line,),) = [one.lines for one in rejected_parcels(layout, names.dead_letter, [bad])]
+
+    assert line.value == value[:1_048_576]
+    assert dict(line.headers).get(LENGTH) == (str(len(value)).encode() if more else None)
 
 
 def test_routed_records_come_back_in_order_with_what_their_source_knew() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from engine.decode.generate import LARGEST_RECORD
 from engine.edge.streaming.changelog import META, row_key
 from engine.edge.streaming.ledger import Line, Parcel
 from engine.edge.streaming.names import partition_of
@@ -15,6 +16,8 @@ from engine.ports import Outcome, Record, Rejected
 from engine.state.watermark import NEVER
 
 DELIVERY = "delivery-id"
+LENGTH = "length"
+"""Header of a dead letter that was cut: how many bytes the record had."""
 
 _json = msgspec.json.Encoder().encode
 
@@ -33,20 +36,28 @@ def alert_parcels(layout: Layout, changes: Iterable[Change]) -> list[Parcel]:
 
 
 def rejected_parcels(layout: Layout, topic: str, rejected: Iterable[Rejected]) -> list[Parcel]:
-    """Records as they came; the headers say from where and why."""
+    """Records as they came; the headers say from where and why.
+
+    Of a record that is longer than any event may be only the beginning is kept, and a header says
+    how long it was. Squeezed, such a record passes every limit of the feed's topic; whole it would
+    pass none of ours, and would be read again for ever.
+    """
     partitions = layout.counts[topic]
     parcels: dict[int, Parcel] = {}
     for one in rejected:
+        value, length = one.value, len(one.value)
         partition = one.source.partition % partitions
-        headers = (
+        headers: tuple[tuple[str, bytes], ...] = (
             ("feed", one.source.feed.encode()),
             ("partition", str(one.source.partition).encode()),
             ("offset", str(one.offset).encode()),
             ("reason", one.reason.encode()),
             ("detail", one.detail.encode()),
         )
+        if length > LARGEST_RECORD:
+            value, headers = value[:LARGEST_RECORD], (*headers, (LENGTH, str(length).encode()))
         parcel = parcels.setdefault(partition, Parcel(topic, partition))
-        parcel.lines.append(Line(one.source.feed.encode(), one.value, headers))
+        parcel.lines.append(Line(one.source.feed.encode(), value, headers))
     return list(parcels.values())
 
 
