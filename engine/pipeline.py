@@ -22,6 +22,7 @@ from engine.handlers import Handlers
 from engine.lot import LOT, make_intake, take_lot
 from engine.model.change import Change
 from engine.model.row_keys import subject_of
+from engine.noting import Notebook
 from engine.operators.base import Host, Logic
 from engine.ports import Outcome, Position, Record, Rejected, Sent, SourceId, Trouble, Write
 from engine.ruleset.compile import Program, SpaceProgram
@@ -84,22 +85,13 @@ class Space:
             if feed in program.cleaners
         }
         self.feed_numbers = {feed: number for number, feed in enumerate(program.feeds)}
+        self.notebook = Notebook(program)
+        self.hosts = [self._host(number) for number in range(len(program.rules))]
         self.logics: list[Logic] = [
-            rule.make(
-                Host(
-                    number,
-                    self.timers,
-                    self.dirty[number],
-                    self._send,
-                    partial(self._tell, rule.spec.id),
-                    partial(self._counted, rule.spec.id),
-                ),
-                self._emit,
-                self._overflow,
-                owns,
-            )
-            for number, rule in enumerate(program.rules)
+            rule.make(host, self._emit, self._overflow, owns)
+            for rule, host in zip(program.rules, self.hosts, strict=True)
         ]
+        self.notebook.logics = self.logics
         self.intakes = {
             feed: make_intake(program, number) for number, feed in enumerate(program.feeds)
         }
@@ -108,7 +100,21 @@ class Space:
         self.begun = False
         self.pending: set[tuple[str, str]] = set()
         self.carried: list[tuple[int, str]] = []
+        self.floors: dict[str, dict[str, int]] = {}
         self.rulesets: list[str] = []
+
+    def _host(self, number: int) -> Host:
+        """What the rule with this number may use of the partition."""
+        rule = self.program.rules[number].spec.id
+        return Host(
+            number,
+            self.timers,
+            self.dirty[number],
+            self._send,
+            partial(self._tell, rule),
+            partial(self._counted, rule),
+            missed=partial(self.notebook.missed, number),
+        )
 
     # --- taking in ------------------------------------------------------------------------
 
@@ -285,6 +291,7 @@ class Space:
                     handlers[number](key, event, at_ms)
                 except Exception as error:  # noqa: BLE001 - one rule never stops the others
                     failed(number, error, at_ms)
+                    self.notebook.failed(number, error, key, at_ms)
 
     def _sound(self, feed: int, key: str, rank: str, event: Any, at_ms: int) -> bool:
         """Whether an event is no repeat and its position is believed."""
@@ -305,6 +312,7 @@ class Space:
                     logics[number].life.rest_over(subject_of(key), at_ms)
             except Exception as error:  # noqa: BLE001 - one rule never stops the others
                 self.handlers.failed(number, error, at_ms)
+                self.notebook.failed(number, error, key, at_ms)
 
     def _finish(self, watermark: int, released: int) -> Outcome:
         """Collect what must be saved beside what must leave."""
@@ -318,6 +326,7 @@ class Space:
         for dirty in self.dirty:
             dirty.clear()
         outcome.watermark_ms = watermark
+        outcome.notes = self.notebook.take()
         for change in outcome.changes:
             name = (f"alerts-{change.transition}", change.rule)
             outcome.counts[name] = outcome.counts.get(name, 0) + 1
@@ -421,6 +430,7 @@ class Space:
             self.outcome.late.append(Rejected(source, offset, "late", "", value))
 
     def _emit(self, change: Change) -> None:
+        self.notebook.explain(change)
         self.outcome.changes.append(change)
         for tell in self.program.tells.get(change.rule, ()):
             sent = tell(change)

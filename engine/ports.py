@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from engine.model.change import Change
+from engine.model.progress import Note
 
 
 class SourceId(NamedTuple):
@@ -109,6 +110,7 @@ class Outcome:
         counts: Counters by (name, label), to be added to the metrics.
         watermark_ms: Event time up to which this partition is complete.
         sent: What other key spaces must read, in order of event time.
+        notes: Near misses and faults, for those who ask why nothing fired; nothing depends on them.
 
     """
 
@@ -122,6 +124,7 @@ class Outcome:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     watermark_ms: int = 0
     sent: list[Sent] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 class Core(Protocol):

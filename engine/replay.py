@@ -5,7 +5,7 @@ fire up to `until`, by default the last event's time.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from engine.chain import Chain
 from engine.decode.record import FeedDecoder
 from engine.model.change import Change, Transition
-from engine.pipeline import Engine
+from engine.pipeline import Engine, Space
 from engine.ports import Batch, Outcome, Rejected, SourceId, Trouble
 from engine.ruleset.compile import Program
 
@@ -75,6 +75,11 @@ class Replay:
                     space.idle(SourceId(feed))
         self._chain.announce(self._spaces)
         self._chain.rest(feeds, self._spaces)
+
+    @property
+    def spaces(self) -> Mapping[str, Space]:
+        """The key spaces, for those who watch how they work."""
+        return self._spaces
 
     def take(self, batch: Batch) -> list[Change]:
         """Let every key space that reads this feed see a batch; answers what happened."""

@@ -19,6 +19,7 @@ from engine.alerts.episode import Judge as Judge  # noqa: PLC0414
 from engine.alerts.episode import Phase as Phase  # noqa: PLC0414
 from engine.alerts.rest import GROUP, SAVED, Rest
 from engine.model.change import Transition
+from engine.model.progress import NEAR
 
 if TYPE_CHECKING:
     from engine.operators.base import EventCodec, Host
@@ -121,6 +122,8 @@ class Life:
         self._host.touch(key)
         if episode.phase is Phase.PENDING:
             self._count_held(key, episode, at_ms)
+            if at_ms - episode.hold_from >= NEAR * self.judge.for_ms:
+                self._host.missed(key, at_ms)
             self._forget(key, part)
         elif episode.phase is Phase.FIRING and (over or not self.judge.has_clear):
             self._begin_clearing(key, episode, event, at_ms)

@@ -19,11 +19,12 @@ class Host:
         dirty: Keys whose state changed.
         send: Hands an event to another key space.
         tell: Says what an operator of the engine must hear about: kind, detail, event time.
+        missed: Says that a try of a key is about to end without firing, while it can be looked at.
         count: Counts what happened under the rule's name.
 
     """
 
-    __slots__ = ("count", "dirty", "number", "send", "tell", "timers")
+    __slots__ = ("count", "dirty", "missed", "number", "send", "tell", "timers")
 
     def __init__(
         self,
@@ -33,12 +34,14 @@ class Host:
         send: Callable[[Sent], None] = lambda _sent: None,
         tell: Callable[[str, str, int], None] = lambda _kind, _detail, _at_ms: None,
         count: Callable[[str], None] = lambda _name: None,
+        missed: Callable[[str, int], None] = lambda _key, _at_ms: None,
     ) -> None:
         self.number = number
         self.timers = timers
         self.dirty = dirty
         self.send = send
         self.tell = tell
+        self.missed = missed
         self.count = count
 
     def wake(self, at_ms: int, key: str) -> None:

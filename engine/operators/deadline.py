@@ -288,18 +288,18 @@ class DeadlineLogic:
         for cycle in sorted(clock.cycles.values(), key=lambda cycle: cycle.number):
             if cycle.end and cycle.end <= event_ms and not self._judged(cycle):
                 continue  # nothing was owed in that cycle
-            if not cycle.met and not self._is_met(key, clock, cycle, number, event_ms):
+            if not cycle.met and not self.is_met(key, clock, cycle, number, event_ms):
                 cycle.got[number] += amount
                 if clock.start is not None:
                     self._settle(key, clock, cycle, event_ms, now_ms, event)
                 return
 
-    def _is_met(self, key: str, clock: Clock, cycle: Cycle, number: int, at_ms: int) -> bool:
+    def is_met(self, key: str, clock: Clock, cycle: Cycle, number: int, at_ms: int) -> bool:
         """Whether one need of a cycle is met."""
-        got, reach = cycle.got[number], self._reach(key, clock, number, at_ms)
+        got, reach = cycle.got[number], self.reach(key, clock, number, at_ms)
         return got > 0 if reach is None else got >= reach - 1e-6
 
-    def _reach(self, key: str, clock: Clock, number: int, at_ms: int) -> float | None:
+    def reach(self, key: str, clock: Clock, number: int, at_ms: int) -> float | None:
         """How much is enough; None when one event is, or when it cannot be told yet."""
         reach = self.parts.needs[number].reach
         if reach is None or clock.start is None:
@@ -312,7 +312,7 @@ class DeadlineLogic:
     ) -> None:
         """See whether a cycle is met now, and end or withdraw its alert."""
         if not all(
-            self._is_met(key, clock, cycle, number, event_ms) for number in range(len(cycle.got))
+            self.is_met(key, clock, cycle, number, event_ms) for number in range(len(cycle.got))
         ):
             return
         cycle.met = True
@@ -385,7 +385,7 @@ class DeadlineLogic:
                 "due": cycle.due,
                 "cycle": cycle.number,
                 "value": cycle.got[0],
-                "reach": self._reach(key, clock, 0, at_ms),
+                "reach": self.reach(key, clock, 0, at_ms),
                 "feed": clock.feed,
             }
             self.life.hold(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.alerts.lifecycle import Episode, Judge, Life, Phase
+from engine.model.progress import NEAR
 from engine.operators.base import Event, EventCodec, Host
 from engine.operators.specs.dwell import DwellSpec
 
@@ -244,11 +245,18 @@ class DwellLogic:
     def _leave(self, key: str, at_ms: int, event: Event) -> None:
         """End a stay with nothing to begin the next one from."""
         self.host.touch(key)
-        del self.keys[key]
+        self._note(key, self.keys[key], at_ms)
         self.life.gone(key, at_ms, event)
+        del self.keys[key]
+
+    def _note(self, key: str, stay: Stay, at_ms: int) -> None:
+        """Say so before a stay that had nearly lasted long enough is forgotten."""
+        if not stay.held and stay.last - stay.begin >= NEAR * self.spec.at_least_ms:
+            self.host.missed(key, at_ms)
 
     def _break(self, key: str, stay: Stay, at_ms: int, event: Event) -> None:
         """End a stay and look for the next anchor among the kept fixes, oldest first."""
+        self._note(key, stay, at_ms)
         self.life.gone(key, at_ms, event)
         del self.keys[key]
         for first in range(1, len(stay.fixes)):

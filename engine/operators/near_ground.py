@@ -78,6 +78,10 @@ class Owned:
         """As the host's, about one of the owner's things."""
         self._host.dirty.add(row_key(self._owner, about))
 
+    def missed(self, about: str, at_ms: int) -> None:
+        """As the host's, about one of the owner's things."""
+        self._host.missed(about, at_ms)
+
 
 class GroundLogic:
     """Takes in notes and hands each instant over as a whole; see the two that build on it.

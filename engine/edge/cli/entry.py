@@ -26,6 +26,7 @@ VERBS: Mapping[str, str] = {
     "init": "authoring",
     "check": "authoring",
     "test": "authoring",
+    "explain": "explain",
     "fmt": "authoring",
     "schema": "authoring",
     "describe": "authoring",

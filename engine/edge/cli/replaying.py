@@ -45,9 +45,9 @@ def replay_recordings(
     project = found.usable()
     inputs = recordings(data, project)
     program = compile_project(project)
-    zone = _zone(project)
-    end = None if until is None else _instant(until, zone)
-    sources = _sources(project, program, inputs, sort=sort)
+    zone = zone_of(project)
+    end = None if until is None else instant_of(until, zone)
+    sources = file_sources(project, program, inputs, sort=sort)
     with ExitStack() as stack:
         changes = stack.enter_context(_writer(out))
         refused = stack.enter_context(_writer(rejected))
@@ -107,7 +107,7 @@ def _write(out: TextIO | None, changes: Sequence[Change]) -> None:
             out.write(msgspec.json.encode(change).decode() + "\n")
 
 
-def _sources(
+def file_sources(
     project: Project, program: Program, inputs: Sequence[Recording], *, sort: bool
 ) -> list[Source]:
     """File sources for the recordings, made as the daemon makes them."""
@@ -177,11 +177,18 @@ def _plain(one: Rejected) -> dict[str, object]:
     }
 
 
-def _zone(project: Project) -> str:
+def zone_of(project: Project) -> str:
+    """The zone in which a project's times are read and told."""
     return next((feed.time.zone for feed in project.feeds.values()), "Asia/Shanghai")
 
 
-def _instant(text: str, zone: str) -> int:
+def instant_of(text: str, zone: str) -> int:
+    """An instant as people write it (UTC ms).
+
+    Raises:
+        Misuse: it is none.
+
+    """
     try:
         return Moments(0, zone).at(text)
     except Unreadable as problem:

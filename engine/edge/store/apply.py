@@ -11,6 +11,7 @@ import msgspec
 from engine.chain import Handed
 from engine.edge import crashpoint
 from engine.edge.store import outbox
+from engine.edge.store.notes import write_notes
 from engine.feeds.derived import PREFIX
 from engine.model.change import Change
 from engine.ports import Outcome, Position, Rejected, SourceId, Trouble, Write
@@ -89,6 +90,7 @@ def write_outcomes(
         write_dead(link, "rejected", outcome.rejected, now_ms, stored)
         write_dead(link, "late", outcome.late, now_ms, stored)
         write_troubles(link, outcome.troubles, now_ms)
+        write_notes(link, outcome.notes, now_ms)
     crashpoint.passing("before-commit")
     return stored
 

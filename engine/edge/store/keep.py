@@ -1,4 +1,4 @@
-"""How long the store keeps what is over: dead letters, ticks, troubles, delivered outbox rows."""
+"""How long the store keeps what is over: dead letters, ticks, troubles, near misses, old rows."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ class Retention:
     dead_bytes: int = 256 * 1024 * 1024
     tick_days: int = 30
     trouble_rows: int = 10_000
+    note_rows: int = 100_000
     sent_days: int = 30
 
 
@@ -26,6 +27,10 @@ def trim(link: sqlite3.Connection, keep: Retention, now_ms: int) -> None:
     link.execute(
         f"DELETE FROM troubles WHERE id <= ({newest} troubles) - ?",  # noqa: S608
         (keep.trouble_rows,),
+    )
+    link.execute(
+        f"DELETE FROM notes WHERE id <= ({newest} notes) - ?",  # noqa: S608
+        (keep.note_rows,),
     )
     crashpoint.passing("retention-half")
     link.execute("DELETE FROM ticks WHERE written_ms < ?", (now_ms - keep.tick_days * DAY_MS,))

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.errors import EnvironmentUnusable, StateError
 from engine.text import say
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x46574E31  # "FWN1": tells our file from any other SQLite file
 FILE_NAME = "forewarn.db"
 
@@ -90,6 +90,12 @@ CREATE TABLE dead (
   value BLOB NOT NULL, stored_ms INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX dead_once ON dead (kind, feed, partition, place) WHERE place IS NOT NULL;
+-- What nearly fired, and what failed: a ring of each for every rule and key.
+CREATE TABLE notes (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, part TEXT NOT NULL, body BLOB NOT NULL, stored_ms INTEGER NOT NULL,
+  UNIQUE (rule, key, kind, at_ms, part)
+);
 CREATE TABLE troubles (
   id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, rule TEXT NOT NULL,
   detail TEXT NOT NULL, at_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL
@@ -99,6 +105,9 @@ CREATE TABLE troubles (
 UPGRADES = {
     1: "CREATE TABLE handed (space TEXT NOT NULL, log TEXT NOT NULL, place INTEGER NOT NULL,"
     " value BLOB NOT NULL, PRIMARY KEY (space, log, place)) WITHOUT ROWID",
+    2: "CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL,"
+    " key TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, part TEXT NOT NULL,"
+    " body BLOB NOT NULL, stored_ms INTEGER NOT NULL, UNIQUE (rule, key, kind, at_ms, part))",
 }
 """What makes of a file of each older version one of the next."""
 

@@ -1,0 +1,1 @@
+"""How far each operator is towards firing for a key: asked for by people, never in passing."""
