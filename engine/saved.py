@@ -76,7 +76,7 @@ def restore(
         if rule.spec.id in found.fired:
             budget = logic.life.judge.budget
             budget.hour, budget.count = found.fired[rule.spec.id]
-    space.rulesets = _with(found.rulesets, ruleset(rule.spec for rule in space.program.rules))
+    space.rulesets = with_last(found.rulesets, ruleset(rule.spec for rule in space.program.rules))
     return {name: place.position for name, place in space.logs.items()}, anew
 
 
@@ -102,7 +102,7 @@ def ruleset(rules: Iterable[RuleSpec]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def _with(before: list[str], own: str) -> list[str]:
+def with_last(before: list[str], own: str) -> list[str]:
     """The rule sets that worked on a partition, ours last."""
     return [*(one for one in before if one != own), own][-REMEMBERED:]
 

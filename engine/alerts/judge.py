@@ -76,6 +76,10 @@ class RuleJudge:
         self._emit = emit
         self._overflow = overflow
 
+    def speak_for(self, other: "RuleJudge") -> None:
+        """Hand out from now on where the other judge would, in whose partition this one is now."""
+        self._emit, self._overflow = other._emit, other._overflow  # noqa: SLF001 - one of us
+
     def names(self, key: str, event: Any, at_ms: int, episode: Episode | None = None) -> Names:
         """The names beyond the event's fields, at one moment."""
         severity = severity_of(episode.rank) if episode is not None and episode.rank else ""

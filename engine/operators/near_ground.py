@@ -63,12 +63,15 @@ class Present:
 class Owned:
     """A host whose timers and rows all belong to one key, so that they share its partition."""
 
-    __slots__ = ("_host", "_owner", "count")
+    __slots__ = ("_host", "_owner")
 
     def __init__(self, host: Host, owner: str) -> None:
         self._host = host
         self._owner = owner
-        self.count = host.count
+
+    def count(self, name: str) -> None:
+        """As the host's."""
+        self._host.count(name)
 
     def wake(self, at_ms: int, about: str) -> None:
         """As the host's, about one of the owner's things."""

@@ -4,7 +4,7 @@ Everything here happens once, when rules are loaded. What comes out is shared by
 and never changes; `make` builds the parts that hold state, once per partition.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -152,8 +152,18 @@ class Program:
     spaces: Mapping[str, SpaceProgram] = field(default_factory=dict)
 
 
-def compile_project(project: Project) -> Program:
-    """Make the program of a project; retired rules are left out."""
+def compile_project(
+    project: Project, like: Program | None = None, same: Collection[str] = ()
+) -> Program:
+    """Make the program of a project; retired rules are left out.
+
+    Args:
+        project: The checked declarations.
+        like: A program made before, of which parts may be taken over as they are.
+        same: Of its rules those that are what they were, with all they use beside other rules.
+
+    """
+    before = Program(project) if like is None else like
     rules = [
         project.rules[name]
         for name in sorted(project.rules)
@@ -163,11 +173,14 @@ def compile_project(project: Project) -> Program:
     wide = replace(project, feeds={**project.feeds, **plan.feeds})
     parts = sorted((stage.spec for stage in plan.stages), key=lambda spec: spec.id)
     feeds = {
-        name: FeedProgram(wide.feeds[name], FeedDecoder(wide.feeds[name], _used(name, parts)))
+        name: _feed(wide.feeds[name], fields_read(name, parts), before)
         for name in sorted({name for spec in parts for name in spec.feeds})
     }
     codec = StructCodec({name: feed.decoder.struct for name, feed in feeds.items()})
-    compiled = {stage.spec.id: _rule(stage, wide, codec) for stage in plan.stages}
+    compiled = {
+        stage.spec.id: _again(stage, before, same) or _rule(stage, wide, codec)
+        for stage in plan.stages
+    }
     spaces = {
         name: _space(
             [spec for spec in parts if spec.space == name], compiled, feeds, codec, plan, wide
@@ -178,7 +191,26 @@ def compile_project(project: Project) -> Program:
     return Program(project, outside, compiled, spaces)
 
 
-def _used(feed: str, rules: Iterable[RuleSpec]) -> frozenset[str] | None:
+def _feed(spec: FeedSpec, used: frozenset[str] | None, before: Program) -> FeedProgram:
+    """A feed's decoder; the one from before where nothing about it has changed."""
+    for space in before.spaces.values():
+        known = space.programs.get(spec.name)
+        if known is not None and known.spec == spec and known.decoder.used == used:
+            return known
+    return FeedProgram(spec, FeedDecoder(spec, used))
+
+
+def _again(stage: Stage, before: Program, same: Collection[str]) -> RuleProgram | None:
+    """The part of a rule as it was compiled before, if it is what it was and works where it did."""
+    spec, known = stage.spec, before.rules.get(stage.spec.id)
+    if known is None or spec.id.partition("/")[0] not in same:
+        return None
+    was = known.spec
+    fits = (was.hash, was.space, was.feeds, was.by) == (spec.hash, spec.space, spec.feeds, spec.by)
+    return known if fits else None
+
+
+def fields_read(feed: str, rules: Iterable[RuleSpec]) -> frozenset[str] | None:
     """Names of the fields that rules read from a feed; None when a rule may read any of them."""
     used: set[str] = set()
     for rule in rules:

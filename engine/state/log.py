@@ -71,7 +71,7 @@ class Log:
 
         With a large buffer the search is put off; an older answer is only more careful.
         """
-        waiting = len(buffer.waiting)
+        waiting = buffer.size
         committed, before = self.next, self.mark
         if waiting:
             if waiting > 4 * released and self.stale < PATIENCE:

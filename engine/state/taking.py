@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _EPISODE = 13
 """How many values a saved episode has."""
 
-Floors = dict[int, dict[str, int]]
-"""For each rule, by number, the keys that are complete up to a later instant than the partition."""
+Floors = dict[str, dict[str, int]]
+"""For each rule, by id, the keys that are complete up to a later instant than the partition."""
 
 
 def take_up(space: "Space", rows: Sequence[Write]) -> list[tuple[int, str]]:
@@ -89,9 +89,9 @@ def take_up(space: "Space", rows: Sequence[Write]) -> list[tuple[int, str]]:
             anew.append((number, row.key))
         load_row(space, number, row, payload, fate)
         if floor is not None and floor > watermark:
-            floors.setdefault(number, {})[owner_of(row.key)] = floor
+            floors.setdefault(row.rule, {})[owner_of(row.key)] = floor
     _forget(space, sorted(gone, key=lambda one: one[0][:2]), numbers)
-    _guard(space, floors)
+    guard(space, floors)
     _put_back(space, waiting)
     return anew
 
@@ -193,10 +193,14 @@ def _bare(row: Write, old: str, plain: list[Any], at_ms: int) -> Change:
     )
 
 
-def _guard(space: "Space", floors: Floors) -> None:
+def guard(space: "Space", floors: Floors) -> None:
     """Let keys that are further on than their partition pass over what they had already."""
     count = len(space.logics)
-    for number, keys in floors.items():
+    for number, rule in enumerate(space.program.rules):
+        keys = floors.get(rule.spec.id)
+        if not keys:
+            continue
+        space.floors[rule.spec.id] = keys
         for row in space.handlers.rows:
             for place in (number, number + count):
                 row[place] = _above(keys, row[place])
