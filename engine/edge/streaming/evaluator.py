@@ -3,6 +3,8 @@
 State, alerts, dead letters and positions of a batch are one transaction of the partition's only
 writer. So after any crash the next owner reads back exactly one of two worlds: the batch never
 was, or all of it was. Memory that ran ahead of a failed transaction is thrown away.
+
+The rules work on a batch while the one before is saved, so that neither waits for the other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +23,11 @@ from engine.edge.streaming.quiet import Quiet
 from engine.edge.streaming.routed import Reached, read_routed
 from engine.edge.streaming.topics import SpaceLayout
 from engine.feeds.derived import source_of
-from engine.ports import Core, Outcome, Record, SourceId
+from engine.ports import Core, Outcome, Position, Record, SourceId
 from engine.state.codec import unpack_meta
 from engine.state.watermark import NEVER
+
+Restored = tuple[Core, Mapping[str, Position], Outcome | None]
 
 
 class Evaluator:
@@ -45,23 +49,15 @@ class Evaluator:
         self._quiet = Quiet({}, 0.0)
         self._ticks: list[Line] = []
         self._meta = b""
-        self._fresh = False
+        self._taken: list[tuple[TP, Sequence[ConsumerRecord]]] = []
         self._unsaved_since: float | None = None
         self._told = NEVER
 
     async def open(self) -> None:
         """Fence earlier owners, read the state back, and know from where to read on."""
         await self._ledger.open()
-        topic = self._kit.layout.names.state(self._space.name)
         async with self._kit.restores:
-            kept = await read_back(self._kit.link, topic, self._partition)
-            meta = kept.pop(META, None)
-            core = self._kit.make_core(self._program, self._partition, self._space.partitions)
-            refuse_unfinished(kept, topic, self._kit.lang)
-            rows = SavedRows(kept)
-            positions, adopted = adopt_rows(self._kit, core, self._space.name, meta, rows)
-            self._kit.figures.took_up(len(rows))
-            del kept, rows
+            core, positions, adopted = await self._take_up()
         crashpoint.passing("recovery-end")
         crashpoint.watch_timers(core)
         for source in self._sources:
@@ -71,24 +67,38 @@ class Evaluator:
             self.starts[place] = None if position is None else position.committed
         waits = {source: _idle_after_s(self._kit, source) for source in self._sources}
         self._quiet = Quiet(waits, self._kit.clock())
-        self._core, self._ticks, self._fresh, self._unsaved_since = core, [], False, None
+        self._core, self._taken, self._ticks, self._unsaved_since = core, [], [], None
         self._told = NEVER
         if self._readers:
             self._unsaved_since = self._kit.clock()  # readers that are new hear how far it is
         if adopted is not None:
-            await self._save(adopted)
+            await self._ledger.begin(self._parcels(adopted), lambda _: None)
+            await self._ledger.settle()
+
+    async def _take_up(self) -> Restored:
+        topic = self._kit.layout.names.state(self._space.name)
+        kept = await read_back(self._kit.link, topic, self._partition)
+        return await self._kit.work(lambda: self._restore(topic, kept))
+
+    def _restore(self, topic: str, kept: dict[bytes, bytes]) -> Restored:
+        """A core with the saved state in it, from where to read on, and what to save at once."""
+        meta = kept.pop(META, None)
+        core = self._kit.make_core(self._program, self._partition, self._space.partitions)
+        refuse_unfinished(kept, topic, self._kit.lang)
+        rows = SavedRows(kept)
+        positions, adopted = adopt_rows(self._kit, core, self._space.name, meta, rows)
+        self._kit.figures.took_up(len(rows))
+        return core, positions, adopted
 
     def take(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
-        """Put records into the reorder buffer of the core."""
+        """Note records for the next step."""
         records = unread(self.starts, place, records)
         if not records:
             return
         self.starts[place] = records[-1].offset + 1
-        self._fresh = True
+        self._taken.append((place, records))
         if self._space.direct:
-            self._take_direct(place, records)
-        else:
-            self._take_routed(place, records)
+            self._quiet.heard(self._source_of(place), self._kit.clock())
 
     def reaches(self) -> Mapping[TP, int]:
         """The watermarks of its feeds; a routed topic is read as it comes."""
@@ -100,18 +110,60 @@ class Evaluator:
         pairs = zip(self.inputs, names, strict=True)
         return {place: known.get(name, NEVER) for place, name in pairs}
 
-    def _take_direct(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
-        source, make = self._sources[self.inputs.index(place)], Record._make
-        self._quiet.heard(source, self._kit.clock())
-        self._running.ingest(
+    async def step(self, ends: Ends) -> None:
+        """Run the rules on what was taken and begin to save what came of it, whole."""
+        now = self._kit.clock()
+        self._listen(ends, now)
+        since = self._unsaved_since
+        late = since is not None and now - since >= self._kit.link.save_every_s
+        if not (self._taken or self._ticks or late):
+            await self._ledger.notice()
+            return
+        outcome, parcels = await self._kit.work(lambda: self._run(late=late))
+        if not parcels:
+            self._kit.watcher.outcome(self._space.name, self._partition, outcome)
+            self._unsaved_since = self._unsaved_since or now
+            return
+        self._unsaved_since = None
+        await self._ledger.begin(parcels, lambda seconds: self._saved(outcome, seconds))
+
+    def _saved(self, outcome: Outcome, seconds: float) -> None:
+        """Readers may see what came of a batch."""
+        self._kit.figures.committed(seconds)
+        self._kit.watcher.outcome(self._space.name, self._partition, outcome)
+
+    async def settle(self) -> None:
+        """Return when all that was worked on is saved; raises why it is not."""
+        await self._ledger.settle()
+
+    def _run(self, *, late: bool) -> tuple[Outcome, list[Parcel]]:
+        """Let the rules see what was taken; what must be saved now, if anything must."""
+        core, taken = self._running, self._taken
+        self._taken = []
+        for place, records in taken:
+            if self._space.direct:
+                self._take_direct(core, place, records)
+            else:
+                self._take_routed(core, place, records)
+        crashpoint.passing("after-decode")
+        outcome = core.advance()
+        crashpoint.passing("after-core-step")
+        self._meta = outcome.meta
+        if late or self._ticks or must_leave(outcome) or self._owes(outcome):
+            return outcome, self._parcels(outcome)
+        return outcome, []
+
+    def _take_direct(self, core: Core, place: TP, records: Sequence[ConsumerRecord]) -> None:
+        make = Record._make
+        core.ingest(
             log_of(place),
-            source,
+            self._source_of(place),
             # `_make` is half the price of a call with names, and this is done for every record.
             [make((one.offset, one.value or b"", one.timestamp, None)) for one in records],
         )
 
-    def _take_routed(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
-        core, log, now = self._running, log_of(place), self._kit.clock()
+    def _take_routed(self, core: Core, place: TP, records: Sequence[ConsumerRecord]) -> None:
+        log, now = log_of(place), self._kit.clock()
         for said in read_routed(records):
             if not isinstance(said, Reached):
                 self._quiet.heard(said.source, now)
@@ -123,35 +175,21 @@ class Evaluator:
                 self._quiet.heard(said.source, now)
                 core.mark(said.source, said.watermark_ms)
 
-    async def step(self, ends: Ends) -> None:
-        """Run the rules on what was taken and save what came of it, whole."""
-        now = self._kit.clock()
-        await self._listen(ends, now)
-        if self._fresh or self._ticks:
-            crashpoint.passing("after-decode")
-            outcome = self._running.advance()
-            crashpoint.passing("after-core-step")
-            self._meta = outcome.meta
-            self._fresh = False
-            if self._ticks or must_leave(outcome) or self._owes(outcome):
-                await self._save(outcome)
-            else:
-                self._kit.watcher.outcome(self._space.name, self._partition, outcome)
-                self._unsaved_since = self._unsaved_since or now
-        elif self._unsaved_since and now - self._unsaved_since >= self._kit.link.save_every_s:
-            await self._save(self._running.advance())
+    def _source_of(self, place: TP) -> SourceId:
+        """The source that writes to an input of a direct key space."""
+        return self._sources[self.inputs.index(place)]
 
-    async def _listen(self, ends: Ends, now: float) -> None:
+    def _listen(self, ends: Ends, now: float) -> None:
         """Declare silent sources idle and move time on, in the tick log as in the core."""
         core, quiet = self._running, self._quiet
         if self._space.direct:
             for source in quiet.due(now):
-                if await ends.at_end(self.inputs[self._sources.index(source)]):
+                if ends.at_end(self.inputs[self._sources.index(source)]):
                     quiet.rest(source)
                     core.idle(source)
                     self._ticks.append(self._tick({"idle": source.feed}))
         elapsed = quiet.elapsed_ms(now, self._kit.link.tick_every_s)
-        if elapsed and all([await ends.at_end(place) for place in self.inputs]):
+        if elapsed and all(ends.at_end(place) for place in self.inputs):
             core.tick(elapsed)
             self._ticks.append(self._tick({"elapsed_ms": elapsed}))
 
@@ -165,8 +203,8 @@ class Evaluator:
         """Whether other key spaces wait to hear how far this one is."""
         return bool(self._readers) and outcome.watermark_ms > self._told
 
-    async def _save(self, outcome: Outcome) -> None:
-        """One transaction; when it fails, the caller throws this unit's memory away."""
+    def _parcels(self, outcome: Outcome) -> list[Parcel]:
+        """All that one transaction writes; when it fails, this unit's memory is thrown away."""
         layout = self._kit.layout
         if self._space.direct:
             tellers = layout.dead_letters
@@ -183,12 +221,8 @@ class Evaluator:
         if self._ticks:
             topic = layout.names.ticks
             parcels.append(Parcel(topic, self._partition % layout.counts[topic], self._ticks))
-        begun = self._kit.clock()
-        await self._ledger.commit(parcels)
-        self._kit.figures.committed(self._kit.clock() - begun)
-        self._ticks, self._unsaved_since = [], None
-        self._told = outcome.watermark_ms
-        self._kit.watcher.outcome(self._space.name, self._partition, outcome)
+        self._ticks, self._told = [], outcome.watermark_ms
+        return parcels
 
     @property
     def _running(self) -> Core:

@@ -34,7 +34,7 @@ class Figures(Protocol):
         """Records of a topic were handed to the rules or to a router."""
 
     def worked(self, seconds: float) -> None:
-        """What one poll brought was worked on and saved."""
+        """What one turn brought was worked on."""
 
     def took_up(self, rows: int) -> None:
         """Rows of saved state were taken up."""

@@ -6,7 +6,7 @@ and says from where to read. A partition is read only while all units that read 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
@@ -14,11 +14,11 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from engine.edge import crashpoint
-from engine.edge.streaming.evaluator import Evaluator
+from engine.edge.streaming.intake import Fetched, Intake
 from engine.edge.streaming.kit import Kit, Unit
 from engine.edge.streaming.pace import ahead, spread
-from engine.edge.streaming.router import Router
 from engine.edge.streaming.transport import BatchConsumer
+from engine.edge.streaming.units import units_for
 from engine.edge.streaming.watchdog import Watchdog
 from engine.errors import EnvironmentUnusable
 from engine.kafka.access import coded
@@ -28,6 +28,8 @@ log = structlog.get_logger("streaming")
 BEAT_S = 0.5
 LAG_S = 2.0
 RETRY_S = 1.0
+CLOSE_S = 10.0
+"""At the end, what is in work has so long to be saved; it is read again otherwise."""
 LONGEST_RETRY_S = 30.0
 USURPED, USURPED_S = 5, 10.0
 """Dealt the same generation so often again, each time so soon, somebody else uses our name."""
@@ -45,7 +47,8 @@ class Hub:
         self._readers: dict[TP, list[Unit]] = {}
         self._readable: set[TP] = set()
         self._held: set[TP] = set()
-        self._touched: set[str] = set()
+        self._intake = Intake(max(1, kit.link.batch // 2))
+        self._turn = asyncio.Lock()
         self._lagging: set[TP] = set()
         self._told_lag = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -53,18 +56,20 @@ class Hub:
         self._since: dict[str, float] = {}
         self._working = False
         self._closed = False
-        self._guard: asyncio.Task[None] | None = None
+        self._always: list[asyncio.Task[None]] = []
         self._beat = 0.0
 
     def attach(self, consumer: BatchConsumer) -> None:
         """Note the consumer with which to seek, and watch that it goes on reading."""
         self._consumer = consumer
 
-    def _watch(self) -> None:
-        if self._guard is None and self._consumer is not None:
+    def _go(self) -> None:
+        """Begin to take turns, and to watch that reading goes on."""
+        if not self._always and self._consumer is not None:
             watchdog = Watchdog(self._kit.link, self._kit.lang)
-            work = watchdog.run(self._consumer, self.readable, self._stop, self.failing)
-            self._guard = asyncio.get_running_loop().create_task(work)
+            watch = watchdog.run(self._consumer, self.readable, self._stop, self.failing)
+            loop = asyncio.get_running_loop()
+            self._always = [loop.create_task(watch), loop.create_task(self._turns())]
 
     @property
     def ready(self) -> bool:
@@ -80,13 +85,24 @@ class Hub:
         now = self._kit.clock()
         return {name: now - since for name, since in self._since.items()}
 
+    async def room(self) -> None:
+        """Return when there is room for another poll."""
+        await self._intake.room()
+
+    def put(self, fetched: Fetched) -> None:
+        """Keep what a poll brought until its turn; not of partitions that were let go meanwhile."""
+        if self._working:
+            self._intake.put(fetched, self._readable)
+
     async def revoked(self, places: set[TP]) -> None:
-        """Stop handing over; wait for the batch in work. Units are kept until we know our next."""
+        """Stop handing over; wait until what is in work is saved. Units are kept until our next."""
         del places  # the group gives everything back and gets everything anew
         self._since.setdefault(self._kit.link.app, self._kit.clock())
         self._working, self._readable = False, set()
         await self._end_tasks()
         async with self._quiet_time():
+            self._intake.clear()
+            await self._settle()
             if self._units:
                 crashpoint.passing("partitions-revoked")
 
@@ -109,7 +125,7 @@ class Hub:
         crashpoint.passing("partitions-assigned")
         async with self._quiet_time():
             before, kept = self._units, {name for name in self._open if name in wanted and follows}
-            self._open, self._touched, self._held, self._readers = set(), set(), set(), {}
+            self._open, self._held, self._readers = set(), set(), {}
             self._units = {
                 name: before[name] if name in kept else unit for name, unit in wanted.items()
             }
@@ -122,7 +138,7 @@ class Hub:
         self._kit.figures.dealt()
         self._tell()
         if not self._closed:
-            self._watch()
+            self._go()
             for name, unit in self._units.items():
                 self._start(self._bring_up(unit, opened=name in kept))
 
@@ -141,34 +157,45 @@ class Hub:
         self._dealt, self._again = now, self._again + 1 if again else 0
         return bool(self._kit.link.instance) and self._again >= USURPED
 
-    async def take(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> None:
-        """Give a poll's records to the units that read them; return when all have saved."""
+    async def _turns(self) -> None:
+        """Work on what waits, again and again; look round when nothing comes."""
+        while True:
+            await self._intake.news(BEAT_S)
+            async with self._turn:
+                try:
+                    await self._take(self._intake.take())
+                except Exception as bug:  # noqa: BLE001 - our own bug: stop loudly
+                    self._stop(bug)
+
+    async def _take(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> None:
+        """Give records to the units that read them; return when all have worked on theirs."""
         if not self._working:
             return
         if records:
             crashpoint.passing("after-fetch")
-        begun = self._kit.clock()
+        begun, touched = self._kit.clock(), set[str]()
         for place, some in records.items():
             self._kit.figures.read(place.topic, len(some))
             for unit in self._readers.get(place, ()):
                 if unit.name in self._open:
                     unit.take(place, some)
-                    self._touched.add(unit.name)
-        now = self._kit.clock()
-        if now - self._beat >= BEAT_S:
-            self._beat = now
-            self._touched |= self._open
-            self._held = await self._ahead()
-            await self._tell_lag(now)
-        touched, self._touched = self._touched, set()
-        if touched:
-            await asyncio.gather(*(self._step(self._units[name]) for name in sorted(touched)))
+                    touched.add(unit.name)
+        if begun - self._beat >= BEAT_S:
+            self._beat = begun
+            touched |= self._open
+            self._held = self._ahead()
+            self._tell_lag(begun)
+        await asyncio.gather(*(self._try(self._units[name], _step) for name in sorted(touched)))
         if records:
             self._kit.figures.worked(self._kit.clock() - begun)
 
-    async def _step(self, unit: Unit) -> None:
+    async def _settle(self) -> None:
+        """Return when all that was worked on is saved, or lost."""
+        await asyncio.gather(*(self._try(self._units[name], _settle) for name in self._open))
+
+    async def _try(self, unit: Unit, what: "Callable[[Unit, Hub], Awaitable[None]]") -> None:
         try:
-            await unit.step(self)
+            await what(unit, self)
         except (KafkaError, OSError, TimeoutError) as reason:
             self._lost(unit, reason)
         except IllegalStateError:  # taken away while it worked; the assignment says what is next
@@ -176,7 +203,7 @@ class Hub:
         except Exception as bug:  # noqa: BLE001 - our own bug: stop loudly, never skip a record
             self._stop(bug)
 
-    async def _ahead(self) -> set[TP]:
+    def _ahead(self) -> set[TP]:
         """Partitions that rest until slower ones of the same group have caught up."""
         groups: dict[str, dict[TP, int]] = {}
         for name in self._open:
@@ -185,7 +212,7 @@ class Hub:
         held: set[TP] = set()
         for reaches in groups.values():
             if spread(reaches):
-                held |= ahead(reaches, [place for place in reaches if await self.at_end(place)])
+                held |= ahead(reaches, [place for place in reaches if self.at_end(place)])
         return held
 
     def _lost(self, unit: Unit, reason: BaseException | None) -> None:
@@ -201,9 +228,11 @@ class Hub:
         self._kit.figures.lost("fenced" if fenced else "failed" if reason else "taken")
         self._open.discard(unit.name)
         self._readable -= set(unit.inputs)
+        self._intake.drop(unit.inputs)
         self._tell()
-        pause = self._kit.link.session_s * 1.2 if fenced else RETRY_S
-        self._start(self._bring_up(unit, pause=pause))
+        if self._working:  # else the assignment that is under way opens it, or its next owner
+            pause = self._kit.link.session_s * 1.2 if fenced else RETRY_S
+            self._start(self._bring_up(unit, pause=pause))
 
     async def _bring_up(self, unit: Unit, *, opened: bool = False, pause: float = 0.0) -> None:
         """Open a unit, however often it takes, and let its inputs be read."""
@@ -244,6 +273,7 @@ class Hub:
                 if wanted < first:
                     log.error("records-lost", place=str(place), wanted=wanted, first=first)
                     self._kit.figures.missing(place.topic, first - wanted)
+                self._intake.drop({place})
                 await consumer.seek_wait({place: max(wanted, first)})
             except (KafkaError, OSError, TimeoutError, IllegalStateError) as reason:
                 log.warning("seek-failed", place=str(place), reason=repr(reason))
@@ -255,37 +285,38 @@ class Hub:
         await asyncio.sleep(RETRY_S)
         await self._read_from_start(place)
 
-    async def at_end(self, place: TP) -> bool:
+    def at_end(self, place: TP) -> bool:
         """Whether everything that the partition holds was handed over."""
         consumer = self._consumer
         if consumer is None or place not in self._readable:
             return False
-        try:
-            end, position = consumer.end(place), await consumer.position(place)
-        except (KafkaError, IllegalStateError):  # taken away meanwhile
-            return False
-        return end is not None and position is not None and 0 <= end <= position
+        end, handed = consumer.end(place), self._intake.handed(place)
+        return end is not None and handed is not None and 0 <= end <= handed
 
     async def close(self) -> None:
         """Close every unit, for good; what is not saved is read again by the next owner."""
         self._closed = True
         self._working, self._readable = False, set()
-        if self._guard is not None:
-            self._tasks.add(self._guard)
         await self._end_tasks()
-        async with self._quiet_time():
-            units, self._units, self._open = self._units, {}, set()
-            self._readers = {}
-            await asyncio.gather(*(unit.close() for unit in units.values()))
+        try:
+            async with asyncio.timeout(CLOSE_S), self._quiet_time():
+                await self._settle()
+        except TimeoutError:
+            log.warning("closed-in-work", units=len(self._open))
+        self._tasks.update(self._always)
+        await self._end_tasks()
+        units, self._units, self._open = self._units, {}, set()
+        self._readers = {}
+        await asyncio.gather(*(unit.close() for unit in units.values()))
 
     @contextlib.asynccontextmanager
     async def _quiet_time(self) -> AsyncIterator[None]:
-        """While this is held no poll is under way and no unit works."""
-        if self._consumer is None:
+        """While this is held no poll is under way and no unit works; saving may go on."""
+        async with contextlib.AsyncExitStack() as held:
+            if self._consumer is not None:
+                await held.enter_async_context(self._consumer.polling)
+            await held.enter_async_context(self._turn)
             yield
-        else:
-            async with self._consumer.polling:
-                yield
 
     def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -298,8 +329,8 @@ class Hub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _tell_lag(self, now: float) -> None:
-        """How much of what the broker holds was not handed over yet, now and then."""
+    def _tell_lag(self, now: float) -> None:
+        """How much of what the broker holds was not fetched yet, now and then."""
         consumer, figures = self._consumer, self._kit.figures
         for place in self._lagging - self._readable:
             figures.unread(place.topic, place.partition)
@@ -307,34 +338,20 @@ class Hub:
         if consumer is None or now - self._told_lag < LAG_S:
             return
         self._told_lag = now
-        for place in tuple(self._readable):
-            with contextlib.suppress(KafkaError, IllegalStateError):  # taken away meanwhile
-                end, position = consumer.end(place), await consumer.position(place)
-                if end is not None and position is not None:
-                    figures.lag(place.topic, place.partition, max(0, end - position))
-                    self._lagging.add(place)
+        for place in self._readable:
+            end, reached = consumer.end(place), self._intake.reached(place)
+            if end is not None and reached is not None:
+                figures.lag(place.topic, place.partition, max(0, end - reached))
+                self._lagging.add(place)
 
     def _tell(self) -> None:
         self._kit.watcher.holding(len(self._units), len(self._open))
 
 
-def units_for(kit: Kit, places: set[TP]) -> dict[str, Unit]:
-    """The units that can work on these partitions; one that lacks an input is refused loudly."""
-    layout = kit.layout
-    units: dict[str, Unit] = {}
-    for space in layout.spaces.values():
-        for partition in range(space.partitions):
-            evaluator = Evaluator(kit, space, partition)
-            held = places.intersection(evaluator.inputs)
-            if len(held) == len(evaluator.inputs):
-                units[evaluator.name] = evaluator
-            elif held:
-                lacking = [str(place) for place in evaluator.inputs if place not in held]
-                log.error("not-co-partitioned", unit=evaluator.name, lacking=lacking)
-        if not space.direct:
-            for feed in kit.program.spaces[space.name].outside:
-                for place in places:
-                    if place.topic == layout.feeds[feed]:
-                        router = Router(kit, space, feed, place.partition)
-                        units[router.name] = router
-    return units
+async def _step(unit: Unit, hub: Hub) -> None:
+    await unit.step(hub)
+
+
+async def _settle(unit: Unit, hub: Hub) -> None:
+    del hub
+    await unit.settle()

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
@@ -38,10 +39,11 @@ class Silent:
 class Ends(Protocol):
     """Asks the broker how far a partition goes."""
 
-    async def at_end(self, place: TP) -> bool:
+    def at_end(self, place: TP) -> bool:
         """Whether every record of this partition was handed over."""
 
 
+T = TypeVar("T")
 CoreMaker = Callable[[SpaceProgram, int, int], Core]
 """Makes the core of (key space, partition, number of partitions)."""
 
@@ -56,6 +58,7 @@ class Kit:
     Attributes:
         restores: Held while a partition's saved state is read back and taken up: so many do that
             at the same time, and the raw rows of no more are in memory.
+        rules: The one thread in which all rules run: the loop goes on talking to the broker.
 
     """
 
@@ -68,6 +71,11 @@ class Kit:
     lang: str = "en"
     figures: Figures = NO_FIGURES
     restores: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RESTORES))
+    rules: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "rules"))
+
+    async def work(self, what: Callable[[], T]) -> T:
+        """Do some work of the rules beside the event loop, one piece at a time."""
+        return await asyncio.get_running_loop().run_in_executor(self.rules, what)
 
 
 class Unit(Protocol):
@@ -96,7 +104,14 @@ class Unit(Protocol):
         """How far each input is in event time (its watermark, UTC ms); empty if that has no say."""
 
     async def step(self, ends: Ends) -> None:
-        """Work on what was taken and on time that passed; returns when all of it is saved."""
+        """Work on what was taken and on time that passed, and begin to save it.
+
+        Saving goes on while the next batch is worked on, but only one is ever under way: a step
+        waits for the one before it, and raises what that raised.
+        """
+
+    async def settle(self) -> None:
+        """Return when all that was worked on is saved; raises why it is not."""
 
     async def close(self) -> None:
         """Forget everything that is not saved."""

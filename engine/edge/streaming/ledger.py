@@ -6,7 +6,8 @@ worker that was paused for too long can never add anything to what its successor
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -49,12 +50,13 @@ class Parcel:
 
 
 class Ledger:
-    """A transactional producer that takes whole batches."""
+    """A transactional producer that takes whole batches, one after the other."""
 
     def __init__(self, link: Link, name: str) -> None:
         self.name = name
         self._link = link
         self._producer: AIOKafkaProducer | None = None
+        self._under_way: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Fence earlier writers of this name; their open transaction is ended.
@@ -76,12 +78,47 @@ class Ledger:
         async with asyncio.timeout(OPEN_S):  # a producer waits for its coordinator without end
             await producer.start()
 
-    async def commit(self, parcels: Iterable[Parcel]) -> None:
-        """Write all parcels in one transaction; returns when readers may see them.
+    async def begin(self, parcels: Sequence[Parcel], saved: Callable[[float], None]) -> None:
+        """Begin to write all parcels in one transaction; waits for the one before.
+
+        Args:
+            parcels: What to write.
+            saved: Told how many seconds it took, once readers may see it.
+
+        Raises:
+            ProducerFenced, KafkaError: as `settle`, for the transaction before.
+
+        """
+        await self.settle()
+        self._under_way = asyncio.get_running_loop().create_task(self._write(parcels, saved))
+
+    async def settle(self) -> None:
+        """Return when nothing is under way any more.
 
         Raises:
             ProducerFenced: another worker has this partition now.
             KafkaError: whether it was written is unknown; reopen and read back.
+
+        """
+        if self._under_way is not None:
+            await self._under_way
+            self._under_way = None
+
+    async def notice(self) -> None:
+        """Raise what a transaction raised that has ended meanwhile; waits for none."""
+        if self._under_way is not None and self._under_way.done():
+            await self.settle()
+
+    async def _write(self, parcels: Sequence[Parcel], saved: Callable[[float], None]) -> None:
+        begun = time.monotonic()
+        await self.commit(parcels)
+        saved(time.monotonic() - begun)
+
+    async def commit(self, parcels: Iterable[Parcel]) -> None:
+        """Write all parcels in one transaction; returns when readers may see them.
+
+        Raises:
+            ProducerFenced, KafkaError: as `settle`.
 
         """
         producer = self._producer
@@ -106,6 +143,10 @@ class Ledger:
 
     async def close(self) -> None:
         """Stop; an open transaction is left to be ended by the next writer. Safe to call twice."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.cancel()
+            await asyncio.gather(under_way, return_exceptions=True)
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(Exception):

@@ -55,7 +55,7 @@ class Router:
         self._told = NEVER
         self._routed: dict[int, Parcel] = {}
         self._rejected: list[Rejected] = []
-        self._fresh = False
+        self._taken: list[Sequence[ConsumerRecord]] = []
         self._quiet = Quiet({}, 0.0)
         self._reminded = 0.0
 
@@ -70,13 +70,16 @@ class Router:
         self._quiet = Quiet({self._source: self._idle_after_s}, self._kit.clock())
 
     def take(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
-        """Decode far enough to know key and time, and put each record into its parcel."""
+        """Note records for the next step."""
         records = unread(self.starts, place, records)
         if not records:
             return
         self.starts[place] = records[-1].offset + 1
-        self._fresh = True
         self._quiet.heard(self._source, self._kit.clock())
+        self._taken.append(records)
+
+    def _route(self, records: Sequence[ConsumerRecord]) -> None:
+        """Decode far enough to know key and time, and put each record into its parcel."""
         decoder, source = self._decoder, self._source
         parse, time_of, check = decoder.parse, decoder.time_of, decoder.check
         admit, key_of, lateness = self._admit, self._key_of, self._lateness_ms
@@ -120,16 +123,29 @@ class Router:
             self._rejected.append(Rejected(self._source, one.offset, reason, detail, value))
 
     async def step(self, ends: Ends) -> None:
-        """Write what was taken, with markers for every partition, in one transaction."""
+        """Route what was taken, with markers for every partition, and begin to save it."""
         now = self._kit.clock()
         idle = False
-        if self._quiet.due(now) and await ends.at_end(self.inputs[0]):
+        if self._quiet.due(now) and ends.at_end(self.inputs[0]):
             self._quiet.rest(self._source)
             idle, self._reminded = True, now
         elif not self._quiet.due(now) and self._resting(now):
             idle, self._reminded = True, now
-        if not (self._fresh or idle):
+        if not (self._taken or idle):
+            await self._ledger.notice()
             return
+        parcels = await self._kit.work(lambda: self._run(idle=idle))
+        await self._ledger.begin(parcels, self._kit.figures.committed)
+
+    async def settle(self) -> None:
+        """Return when all that was routed is written; raises why it is not."""
+        await self._ledger.settle()
+
+    def _run(self, *, idle: bool) -> list[Parcel]:
+        """Everything that one transaction writes."""
+        taken, self._taken = self._taken, []
+        for records in taken:
+            self._route(records)
         if idle or self._watermark > self._told:
             marker = marker_line(self._source, self._watermark, idle=idle)
             for partition in range(self._space.partitions):
@@ -141,11 +157,9 @@ class Router:
             *rejected_parcels(layout, layout.names.dead_letter, self._rejected),
             Parcel(self._saved, self._source.partition, [self._position()]),
         ]
-        begun = self._kit.clock()
-        await self._ledger.commit(parcels)
-        self._kit.figures.committed(self._kit.clock() - begun)
         self._told = self._watermark
         self._forget()
+        return parcels
 
     def _resting(self, now: float) -> bool:
         """Whether the source is idle and it is time to say so again."""
@@ -156,7 +170,7 @@ class Router:
         return Line(META, _pack((start, self._watermark)))
 
     def _forget(self) -> None:
-        self._routed, self._rejected, self._fresh = {}, [], False
+        self._routed, self._rejected, self._taken = {}, [], []
 
     async def close(self) -> None:
         """Forget what was not written."""

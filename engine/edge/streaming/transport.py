@@ -1,4 +1,4 @@
-"""Faust's consumer with one change: a poll's records of a partition go to the rules in one call.
+"""Faust's consumer with one change: a poll's records of a partition are handed over in one call.
 
 Faust keeps what it is good at: the worker process and its signals, the consumer thread with its
 heartbeats, the group membership, and its co-partitioned, sticky assignor. It would make an event,
@@ -8,18 +8,18 @@ Faust either: they are saved with the state they belong to (`evaluator.py`).
 
 import asyncio
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiokafka
 import faust
-from aiokafka.structs import ConsumerRecord
 from faust.app.base import BootStrategy
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from engine.edge.streaming.intake import NOTHING, Fetched
 from engine.edge.streaming.link import Link
 
 POLL_S = 0.25
@@ -41,8 +41,11 @@ class Reader(Protocol):
     def readable(self) -> set[TP]:
         """Partitions from which records may be handed over now."""
 
-    async def take(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> None:
-        """Work on what one poll brought, perhaps nothing; returns when it is saved."""
+    async def room(self) -> None:
+        """Return when it has room for another poll."""
+
+    def put(self, fetched: Fetched) -> None:
+        """Keep what one poll brought, until its turn comes."""
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -64,7 +67,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            max_poll_records=link.batch,
+            max_poll_records=max(1, link.batch // 2),
             max_poll_interval_ms=300_000,
             session_timeout_ms=int(link.session_s * 1000),
             heartbeat_interval_ms=int(link.heartbeat_s * 1000),
@@ -73,11 +76,35 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             max_partition_fetch_bytes=1024 * 1024,
         )
 
+    async def bring(self, places: set[TP]) -> Fetched:
+        """What these partitions have, waiting a moment for it; to be called from any thread."""
+        found: Fetched = await self.call_thread(self._bring, places)
+        return found
+
+    async def _bring(self, places: set[TP]) -> Fetched:
+        consumer = self._ensure_consumer()
+        records = await self._fetch_records(
+            consumer,
+            places,
+            timeout=POLL_S,
+            max_records=consumer._max_poll_records,  # noqa: SLF001
+        )
+        # In one go with the records: how far we are must never run ahead of what we were given.
+        assignment = consumer._subscription.subscription.assignment  # noqa: SLF001
+        states = {place: assignment.state_value(place) for place in places} if assignment else {}
+        reached = {
+            place: state.position
+            for place, state in states.items()
+            if state is not None and state.has_valid_position
+        }
+        return Fetched(records or {}, reached)
+
 
 class BatchConsumer(driver.Consumer):
     """Hands polls over whole, reads from where the state says, and commits nothing by itself."""
 
     app: "StreamApp"
+    _thread: BatchThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -106,14 +133,15 @@ class BatchConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
             return
+        await reader.room()
         async with self.polling:
             places = self._active_partitions & reader.readable()
-            records = await self.fetch(places) if places else {}
+            fetched = await self.fetch(places) if places else NOTHING
             if self.flow_active:
-                await reader.take(records)
+                reader.put(fetched)
         await asyncio.sleep(0 if places else REST_S)
 
-    async def fetch(self, places: set[TP]) -> Mapping[TP, Sequence[ConsumerRecord]]:
+    async def fetch(self, places: set[TP]) -> Fetched:
         """What one poll brings; nothing when partitions are given back meanwhile.
 
         aiokafka holds a poll back until a rebalance is over, and the rebalance waits until we poll
@@ -121,8 +149,8 @@ class BatchConsumer(driver.Consumer):
         every position is set anew after a rebalance, and not before that poll is over.
         """
         if not await self._settled():
-            return {}
-        poll: asyncio.Future[Any] = asyncio.ensure_future(self._getmany(places, POLL_S))
+            return NOTHING
+        poll: asyncio.Future[Fetched] = asyncio.ensure_future(self._thread.bring(places))
         try:
             await asyncio.wait({poll, self._leaving}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -130,9 +158,8 @@ class BatchConsumer(driver.Consumer):
             raise
         if not poll.done():
             self._late = poll
-            return {}
-        found: Mapping[TP, Sequence[ConsumerRecord]] = poll.result() or {}
-        return found
+            return NOTHING
+        return poll.result()
 
     async def _settled(self) -> bool:
         """Wait until a poll that was left behind is over; False if it is left behind once more."""

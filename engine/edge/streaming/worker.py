@@ -86,7 +86,7 @@ def run_worker(
             gate = asyncio.Semaphore(link.restores)
             kit = Kit(link, program, layout, make_core, told, time.monotonic, lang, figures, gate)
             app = StreamApp(link, Hub(kit, end.now), layout.subscribed)
-            with calm_collector():
+            with calm_collector(), kit.rules:
                 _execute(app, neighbour, end)
     finally:
         if not loop.is_closed():

@@ -1,0 +1,93 @@
+"""Records that were fetched and wait for their turn while the batch before them is worked on.
+
+Fetching goes on meanwhile, so that what a turn finds here is as fresh as the broker can make it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+
+
+class Fetched(NamedTuple):
+    """What one poll brought.
+
+    Attributes:
+        records: New records of each partition that had any, in their order.
+        reached: For each partition that was asked, the offset that would be read next.
+
+    """
+
+    records: Mapping[TP, Sequence[ConsumerRecord]]
+    reached: Mapping[TP, int]
+
+
+NOTHING = Fetched({}, {})
+
+
+class Intake:
+    """Holds at most so many records, besides those of one poll; for one event loop."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: dict[TP, list[ConsumerRecord]] = {}
+        self._reached: dict[TP, int] = {}
+        self._count = 0
+        self._news, self._room = asyncio.Event(), asyncio.Event()
+        self._room.set()
+
+    async def room(self) -> None:
+        """Return when there is room for another poll."""
+        await self._room.wait()
+
+    async def news(self, at_most_s: float) -> None:
+        """Return when records wait, or after so many seconds."""
+        if not self._news.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(at_most_s):
+                    await self._news.wait()
+
+    def put(self, fetched: Fetched, welcome: set[TP]) -> None:
+        """Add a poll; partitions that are not welcome any more are read again later."""
+        for place, reached in fetched.reached.items():
+            if place in welcome:
+                self._reached[place] = reached
+        for place, records in fetched.records.items():
+            if place in welcome and records:
+                self._waiting.setdefault(place, []).extend(records)
+                self._count += len(records)
+                self._news.set()
+        if self._count >= self._most:
+            self._room.clear()
+
+    def take(self) -> Mapping[TP, Sequence[ConsumerRecord]]:
+        """Everything that waits; it is the caller's now."""
+        taken, self._waiting, self._count = self._waiting, {}, 0
+        self._news.clear()
+        self._room.set()
+        return taken
+
+    def drop(self, places: Iterable[TP]) -> None:
+        """Forget what waits of these partitions: they will be read again from elsewhere."""
+        for place in places:
+            self._count -= len(self._waiting.pop(place, ()))
+            self._reached.pop(place, None)
+        if not self._waiting:
+            self._news.clear()
+        if self._count < self._most:
+            self._room.set()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.drop({*self._waiting, *self._reached})
+
+    def reached(self, place: TP) -> int | None:
+        """The offset after all that was fetched, if that is known."""
+        return self._reached.get(place)
+
+    def handed(self, place: TP) -> int | None:
+        """The offset after all that was handed over; None if some of it waits, or unknown."""
+        return None if place in self._waiting else self._reached.get(place)
