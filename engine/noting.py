@@ -79,5 +79,5 @@ class Notebook:
 
 def plain(progress: Progress) -> list[dict[str, Any]]:
     """The steps as plain values, as alerts hold them."""
-    found: list[dict[str, Any]] = msgspec.to_builtins(progress.steps)
+    found: list[dict[str, Any]] = msgspec.to_builtins(list(progress.steps))
     return found
