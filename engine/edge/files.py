@@ -1,11 +1,12 @@
 """Reads pack folders from disk, or those that travel with the program."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from engine.errors import DeclarationError, Location, Problem
+from engine.ruleset.shape import nearest
 from engine.ruleset.source import MAX_BYTES, DeclaredFile
 
 _LIMITS = {
@@ -44,6 +45,28 @@ def read_project(paths: Sequence[Path]) -> list[DeclaredFile]:
     if problems:
         raise DeclarationError(problems)
     return sorted(found.values(), key=lambda file: file.path)
+
+
+def missing_packs(
+    names: Sequence[str], folder: Path, at: Callable[[tuple[str | int, ...]], Location]
+) -> list[Problem]:
+    """S114 for each folder of `packs` that does not exist, with the pack beside it that was meant.
+
+    Args:
+        names: The folders as settings name them.
+        folder: Where the settings lie.
+        at: The place of a setting.
+
+    """
+    problems: list[Problem] = []
+    for number, name in enumerate(names):
+        around = (folder / name).parent
+        if not (folder / name).exists():
+            packs = [path.parent.name for path in around.glob("*/pack.yaml")]
+            near = nearest(Path(name).name, packs)
+            meant = Path(name).with_name(near).as_posix() if near else ""
+            problems.append(Problem(at(("packs", number)), "S114", {"found": name}, meant))
+    return problems
 
 
 def shipped_packs() -> list[DeclaredFile]:

@@ -4,11 +4,13 @@ An environment variable `FOREWARN_SECTION__KEY` sets `section.key`; a later laye
 given as `..._file` or by the environment and never print themselves.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from engine.edge.files import missing_packs
 from engine.edge.kafka_settings import KafkaSettings, kafka_problems
 from engine.edge.layers import Layers, environment_layer, read_layer
 from engine.errors import DeclarationError, EnvironmentUnusable, Location, Problem
@@ -124,9 +126,18 @@ class Configured:
 
     @property
     def packs(self) -> list[Path]:
-        """Folders with rules."""
+        """Folders with rules.
+
+        Raises:
+            DeclarationError: one of them does not exist.
+
+        """
         names = self.values.packs
-        return [self.folder] if names is None else [self.folder / name for name in names]
+        if names is None:
+            return [self.folder]
+        if missing := missing_packs(names, self.folder, self.layers.at):
+            raise DeclarationError(missing)
+        return [self.folder / name for name in names]
 
     def origins(self) -> list[tuple[str, str, str]]:
         """Every setting that somebody set: name, value (secrets masked), and who set it."""
@@ -134,7 +145,10 @@ class Configured:
 
 
 def read_settings(
-    target: Path, environment: dict[str, str], flags: dict[str, Any] | None = None
+    target: Path,
+    environment: dict[str, str],
+    flags: dict[str, Any] | None = None,
+    more: Callable[[Layers], Sequence[Problem]] = lambda _layers: (),
 ) -> Configured:
     """Read the settings of a folder, or of a settings file.
 
@@ -142,6 +156,7 @@ def read_settings(
         target: A folder (its `forewarn.yaml` is optional) or a settings file.
         environment: Environment variables.
         flags: What the command line says, by dotted name; None values are left out.
+        more: What else is wrong, asked when something is: a reader wants to hear all of it.
 
     Raises:
         DeclarationError: something in them is wrong; every problem at once.
@@ -162,7 +177,7 @@ def read_settings(
     else:
         problems += kafka_problems(found.kafka, found.broker, layers)
     if problems or isinstance(found, tuple):
-        raise DeclarationError(problems)
+        raise DeclarationError([*problems, *more(layers)])
     return Configured(found, layers, folder)
 
 

@@ -16,10 +16,11 @@ from engine.decode.shape import columns_of_feed
 from engine.dispatch.retry import RetryPolicy
 from engine.dispatch.route import sinks_for, unknown_sinks
 from engine.edge.kafka_settings import access_problems
+from engine.edge.layers import Layers
 from engine.edge.settings import Configured, OutboxSettings, RetentionSettings
 from engine.edge.store.keep import Retention
-from engine.errors import DeclarationError, Problem
-from engine.kafka.access import Access
+from engine.errors import DeclarationError, Level, Problem
+from engine.kafka.access import Access, is_loopback
 from engine.model.change import Change
 from engine.ports import Journal, Sink, SinkContext, Source, SourceContext
 from engine.ruleset.shape import nearest, validate
@@ -73,8 +74,7 @@ def plan_connectors(configured: Configured, project: Project, lang: str) -> Plan
 
     """
     problems: list[Problem] = []
-    sources = _declared(configured, "sources", connectors.source_kinds(), "S101", problems, lang)
-    sinks = _declared(configured, "sinks", connectors.sink_kinds(), "S102", problems, lang)
+    sources, sinks = _both(configured.layers, problems, lang)
     problems += _misplaced(configured, sources, project)
     routes, names = dict(project.routes), list(configured.values.sinks)
     if not configured.values.sinks:
@@ -87,6 +87,23 @@ def plan_connectors(configured: Configured, project: Project, lang: str) -> Plan
     if problems:
         raise DeclarationError(problems)
     return Plan(sources, sinks, routes)
+
+
+def connector_problems(layers: Layers) -> list[Problem]:
+    """What is wrong with the declared connectors by themselves, whatever else is wrong."""
+    problems: list[Problem] = []
+    _both(layers, problems, "en")
+    return problems
+
+
+def open_doors(configured: Configured, plan: Plan) -> list[Problem]:
+    """Warnings: records are taken from other machines, and from anybody there."""
+    http = configured.values.http
+    guarded = http.token is not None or http.token_file is not None
+    if guarded or is_loopback(http.host) or all(one.kind != "http" for one in plan.sources):
+        return []
+    at = configured.layers.at(("http", "host"))
+    return [Problem(at, "S115", {"host": http.host}, level=Level.WARNING)]
 
 
 def make_sinks(plan: Plan, folder: Path) -> list[Sink]:
@@ -196,8 +213,16 @@ def _judge(decoder: FeedDecoder) -> Callable[[bytes], tuple[str, str] | None]:
     return reason
 
 
+def _both(
+    layers: Layers, problems: list[Problem], lang: str
+) -> tuple[list[Declared], list[Declared]]:
+    """Sources and sinks that are right; what is wrong with the others."""
+    sources = _declared(layers, "sources", connectors.source_kinds(), "S101", problems, lang)
+    return sources, _declared(layers, "sinks", connectors.sink_kinds(), "S102", problems, lang)
+
+
 def _declared(
-    configured: Configured,
+    layers: Layers,
     section: str,
     kinds: Mapping[str, str],
     code: str,
@@ -206,9 +231,11 @@ def _declared(
 ) -> list[Declared]:
     """Every connector of a section whose kind and options are right."""
     found: list[Declared] = []
-    layers = configured.layers
-    for name, values in getattr(configured.values, section).items():
-        kind = values.get("kind")
+    declared = layers.value.get(section) if isinstance(layers.value, dict) else None
+    for name, values in declared.items() if isinstance(declared, dict) else ():
+        if not isinstance(values, dict):
+            continue  # its shape is wrong, which is said where shapes are looked at
+        kind: Any = values.get("kind")
         if kind not in kinds:
             at = layers.at((section, name, "kind"))
             words = {"found": kind or "", "kinds": ", ".join(sorted(kinds))}

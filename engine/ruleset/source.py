@@ -201,7 +201,8 @@ class _Builder:
     def _key(self, event: Any) -> None:
         """Take the key of a mapping."""
         if not isinstance(event, yaml.ScalarEvent) or not event.value:
-            self._refuse(event, "R122")
+            braces = isinstance(event, yaml.MappingStartEvent) and event.flow_style
+            self._refuse(event, "R145" if braces else "R122")
             return
         top, name = self.open[-1], event.value
         if name == "<<" and event.implicit[0]:

@@ -1,6 +1,8 @@
 """What a person reads when a declaration is wrong: one folder per case, in both languages.
 
 A case holds the files in which it differs from one of the packs in `bases/`, and what is reported.
+The packs there bear the names of shipped ones but are their own world: small, and left as they are
+when rules/ grows, because the places in a hundred reports are places in them.
 `GOLDEN=write` rewrites the expected texts, to be read in review as prose.
 """
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.edge.cli.exits import Exit
-from engine.edge.cli.projects import SETTINGS, cases_of, errors, find, tell_if_shipped
+from engine.edge.cli.projects import SETTINGS, Found, cases_of, errors, find, tell_if_shipped
 from engine.edge.cli.voice import voice
 from engine.errors import DeclarationError, EnvironmentUnusable, Problem
 from engine.ruleset.spec import Project
@@ -13,14 +13,19 @@ from engine.ruleset.spec import Project
 def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
     """Check declarations and the tests beside them; answers the exit code."""
     tell_if_shipped(paths)
-    found = find(paths)
+    try:
+        found = find(paths)
+    except DeclarationError as error:
+        found = Found((), None, error.problems)
     problems = list(found.problems)
     tests = 0
     if found.project is not None:
         cases, wrong = cases_of(found)
         tests = len(cases)
         problems += wrong
-        problems += _of_settings(paths or [Path()], found.project)
+    told = {(one.at, one.code) for one in problems}
+    settings = _of_settings(paths or [Path()], found.project)
+    problems += [one for one in settings if (one.at, one.code) not in told]
     bad = errors(problems)
     project = found.project
     counts = {
@@ -51,7 +56,7 @@ def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
     return Exit.WARNINGS if strict and problems else Exit.FINE
 
 
-def _of_settings(paths: Sequence[Path], project: Project) -> list[Problem]:
+def _of_settings(paths: Sequence[Path], project: Project | None) -> list[Problem]:
     """What is wrong with settings files among the paths: keys, sources, sinks, routes to them."""
     problems: list[Problem] = []
     for path in paths:
@@ -59,10 +64,19 @@ def _of_settings(paths: Sequence[Path], project: Project) -> list[Problem]:
             continue
         # Connectors are imported only where settings name them.
         from engine.edge.cli.daemon import settings_of  # noqa: PLC0415
-        from engine.edge.wiring import plan_connectors  # noqa: PLC0415
+        from engine.edge.wiring import (  # noqa: PLC0415
+            connector_problems,
+            open_doors,
+            plan_connectors,
+        )
 
         try:
-            plan_connectors(settings_of(path), project, voice().lang)
+            configured = settings_of(path)
+            if project is None:
+                problems += connector_problems(configured.layers)
+            else:
+                plan = plan_connectors(configured, project, voice().lang)
+                problems += open_doors(configured, plan)
         except DeclarationError as error:
             problems += error.problems
         except EnvironmentUnusable as error:

@@ -11,7 +11,7 @@ from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.daemon import run_embedded
 from engine.edge.logs import set_up_logs
 from engine.edge.settings import Configured, read_settings
-from engine.edge.wiring import plan_connectors
+from engine.edge.wiring import connector_problems, open_doors, plan_connectors
 from engine.errors import EnvironmentUnusable
 from engine.ruleset.spec import Project
 
@@ -39,6 +39,7 @@ def run_daemon(
         speak_as(Voice(configured.values.lang, voice().json))
     project = find(configured.packs).usable()
     plan = plan_connectors(configured, project, voice().lang)
+    voice().problems(open_doors(configured, plan), on_result=False)
     log = configured.values.log
     set_up_logs(log.level, log.format, plan.secrets(configured))
     if configured.values.broker is None:
@@ -59,7 +60,7 @@ def settings_of(target: Path, *, broker: str | None = None, data: Path | None = 
     flags: dict[str, Any] = {"broker": broker}
     if data is not None:
         flags["data_folder"] = str(data.resolve())
-    return read_settings(target, dict(os.environ), flags)
+    return read_settings(target, dict(os.environ), flags, connector_problems)
 
 
 def _arm() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from engine.edge.cli.voice import voice
-from engine.edge.files import read_project, shipped_packs
+from engine.edge.files import missing_packs, read_project, shipped_packs
 from engine.errors import DeclarationError, EnvironmentUnusable, Level, Problem
 from engine.ruleset.load import LoadOptions, load_project
 from engine.ruleset.source import DeclaredFile, read
@@ -121,7 +121,10 @@ def _packs_of(settings: Path) -> list[str]:
     if document is None:
         raise DeclarationError(problems)
     packs = document.value.get("packs") if isinstance(document.value, dict) else None
-    return [str(name) for name in packs] if isinstance(packs, list) else []
+    names = [str(name) for name in packs] if isinstance(packs, list) else []
+    if missing := missing_packs(names, settings.parent, document.at):
+        raise DeclarationError(missing)
+    return names
 
 
 def _as_given(file: Path, folder: Path) -> Path:

@@ -51,4 +51,5 @@ def load(model: MatchModel, at: Loading) -> MatchSpec | None:
     count, within = (model.times.count, model.times.within) if model.times else (1, 0)
     if model.times:
         at.positive(within, "match", "times", "within")
+    at.positive(model.quiet, "match", "quiet")
     return MatchSpec(condition, count, within, model.quiet or 0)
