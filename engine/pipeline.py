@@ -426,7 +426,10 @@ class Space:
 
     def _late(self, source: SourceId, offset: int, value: bytes) -> None:
         self._count("late", source.feed, 1)
-        if any(rule.spec.late == "side" for rule in self.program.rules):
+        if any(
+            rule.spec.late == "side" and source.feed in rule.spec.feeds
+            for rule in self.program.rules
+        ):
             self.outcome.late.append(Rejected(source, offset, "late", "", value))
 
     def _emit(self, change: Change) -> None:

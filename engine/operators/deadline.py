@@ -217,7 +217,7 @@ class DeadlineLogic:
         ]
         steps.append((due, self.base_rank))
         for period, rank in self.overdue:
-            steps.append((self.calendar.add(due - 1, period, zone), rank))
+            steps.append((self.calendar.add(due - limits.by_days(period), period, zone), rank))
         return sorted(steps)
 
     def _resume(self, clock: Clock, at_ms: int) -> None:

@@ -110,6 +110,11 @@ def after_pause(
     return calendar.add(due_ms - 1, whole, zone) if lost else due_ms
 
 
+def by_days(period: Period) -> bool:
+    """Whether days of any kind are counted, so that 24:00 belongs to the day before."""
+    return any(unit is not PeriodUnit.MS for _, unit in period.parts)
+
+
 def in_days(within: Period) -> bool:
     """Whether a limit is counted in days or months and in no working days."""
     units = {unit for _, unit in within.parts}

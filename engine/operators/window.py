@@ -18,6 +18,7 @@ from engine.operators.base import Event, EventCodec, Host
 from engine.operators.baselines import WEEK_MS, Compared, weekly
 from engine.operators.buckets import Aggregate, Cell
 from engine.operators.specs.window import WindowSpec
+from engine.operators.window_late import take_late
 
 Value = Callable[[Event, Any], Any]
 Scope = Callable[[str, Event, int], Names]
@@ -124,6 +125,8 @@ class WindowLogic:
         self.earlier = 0 if base is None else base.earlier_ms // spec.every_ms
         self.earlier_length = 0 if base is None else base.over_ms // spec.every_ms
         self.keep = max(self.length, self.earlier + self.earlier_length)
+        self.late_buckets = -(-spec.late_ms // spec.every_ms) if spec.late_ms else 0
+        self.keep += self.late_buckets
         self.member_field = "" if base is None else base.neighbours
 
     def handler(self, feed: str) -> Callable[[str, Event, int], None]:
@@ -162,8 +165,34 @@ class WindowLogic:
 
         return on_event
 
-    def late(self, feed: str) -> None:
-        """A window is never revised by late records."""
+    def late(self, feed: str) -> Callable[[str, Event, int, int], None] | None:
+        """A late sample revises the windows it belongs to, where the rule retracts."""
+        if not self.spec.late_ms:
+            return None
+
+        def on_late(key: str, event: Event, event_ms: int, order_ms: int) -> None:
+            value: Any = 1
+            if self.of is not None:
+                names = None if self.extras is None else self.extras(key, event, event_ms)
+                value = self.of(event, names)
+            if value is not None:
+                take_late(self, key, (feed, event, value), event_ms, order_ms)
+
+        return on_late
+
+    def series(self, key: str) -> Series:
+        """What is remembered of a key that has no members."""
+        panel = self.keys.get(key)
+        if panel is None:
+            panel = self.keys[key] = Panel()
+        return panel.members.setdefault("", Series())
+
+    def expect(self, key: str, edge: int) -> None:
+        """Look at a key at an edge, unless that was asked for."""
+        panel, at_ms = self.keys[key], edge * self.spec.every_ms - self.offset_ms
+        if not panel.wake or panel.wake > at_ms:
+            panel.wake = at_ms
+            self.host.wake(at_ms, key)
 
     def on_timer(self, key: str, at_ms: int) -> None:
         """An edge was reached, or an alert asked for this instant."""
@@ -178,14 +207,14 @@ class WindowLogic:
         self.host.touch(key)
         end = (at_ms + self.offset_ms) // self.spec.every_ms
         values = {
-            member: self._over(series, end, self.length)
+            member: self.over(series, end, self.length)
             for member, series in sorted(panel.members.items())
         }
         panel.known = True
         for member, (count, value) in values.items():
             series = panel.members[member]
             enough = value if count >= self.spec.min_samples else None
-            compared = self._compared(series, member, values, end, at_ms, enough)
+            compared = self.compared(series, member, values, end, at_ms, enough)
             known = self._decide(key, member, series, at_ms, count, enough, compared)
             panel.known = panel.known and known
         for member in list(panel.members):
@@ -195,7 +224,7 @@ class WindowLogic:
                 del panel.members[member]
         self._ask(key, panel, end, at_ms, lasts=any(count for count, _ in values.values()))
 
-    def _over(self, series: Series, end: int, length: int) -> tuple[int, float | None]:
+    def over(self, series: Series, end: int, length: int) -> tuple[int, float | None]:
         """Samples and value of the window of `length` buckets that ends at an edge."""
         get = series.cells.get
         if length > len(series.cells):
@@ -206,7 +235,7 @@ class WindowLogic:
             cells = [cell for cell in found if cell is not None]
         return self.aggregate.merged(cells) if cells else (0, None)
 
-    def _compared(
+    def compared(
         self,
         series: Series,
         member: str,
@@ -222,7 +251,7 @@ class WindowLogic:
         if base.weeks:
             return weekly(series.weeks, at_ms + self.offset_ms, value, base)
         if base.earlier_ms:
-            count, before = self._over(series, end - self.earlier, self.earlier_length)
+            count, before = self.over(series, end - self.earlier, self.earlier_length)
             return Compared(before if count >= least else None, None)
         others = [
             other

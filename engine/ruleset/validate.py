@@ -62,9 +62,14 @@ def check_references(model: RuleModel, notes: Notes, known: Known) -> None:
 
 
 def check_late(model: RuleModel, notes: Notes) -> None:
-    """Withdrawing an alert needs state that can be merged: of these operators only `deadline`."""
-    if model.late.then == "retract" and not model.when.chosen()[1].retracts:
+    """Withdrawing an alert needs state that can be merged; windows keep it for a declared time."""
+    if model.late.then != "retract":
+        return
+    name, operator = model.when.chosen()
+    if not operator.may_retract():
         notes.add(("late", "then"), "R212")
+    elif name == "window" and not model.late.allow:
+        notes.add(("late",), "R650", at_key=True)
 
 
 def check_basis(basis: Iterable[BasisModel], notes: Notes) -> None:

@@ -25,12 +25,12 @@ version: "1.0"
 Drawn = TypeVar("Drawn")
 
 
-def project(feed: str, rules: dict[str, str], **more: str) -> Program:
+def project(feed: str, rules: dict[str, str], status: str = "stable", **more: str) -> Program:
     """The program of one feed `readings` and some rules, each given by what follows its name."""
     files = {"small/pack.yaml": PACK, "small/feeds/readings.yaml": feed}
     for name, words in rules.items():
         files[f"small/{name}.yaml"] = (
-            f"rule: {name}\ntitle: {{zh: 规则, en: Rule}}\nstatus: stable\nowner: tests\n"
+            f"rule: {name}\ntitle: {{zh: 规则, en: Rule}}\nstatus: {status}\nowner: tests\n"
             f"severity: yellow\nfrom: readings\n{words}"
         )
     return compiled(

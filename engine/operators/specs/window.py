@@ -50,6 +50,7 @@ class WindowSpec(OperatorSpec):
         min_samples: With fewer samples the value is unknown.
         above, below: The limit; `passes` instead is a condition over `value`.
         types: The names that the window adds to the rule's texts and levels.
+        late_ms: How late a sample may come and still revise windows that were judged; 0: none.
 
     """
 
@@ -66,6 +67,7 @@ class WindowSpec(OperatorSpec):
     passes: "Typed | None" = None
     baseline: Baseline | None = None
     types: "Mapping[str, Type] | None" = None
+    late_ms: int = 0
 
     def expressions(self, feed: str) -> "Sequence[Typed]":
         """What is aggregated, and the limit."""

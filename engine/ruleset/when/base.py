@@ -56,6 +56,10 @@ class OperatorModel(Strict):
     retracts: ClassVar[bool] = False
     typed_names: ClassVar[frozenset[str]] = frozenset()
 
+    def may_retract(self) -> bool:
+        """Whether a late record may withdraw its alerts, as it is declared."""
+        return self.retracts
+
     def events(self) -> Sequence[tuple[Path, str]]:
         """The feeds it names itself, each with its path below the operator, the main one first."""
         return ()

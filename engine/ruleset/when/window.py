@@ -111,6 +111,11 @@ class WindowModel(OperatorModel):
             refuse("R536", name="rate", other="gap", at="aggregate")
         return self
 
+    def may_retract(self) -> bool:
+        """Windows that count can take a record in at any time; a baseline would be another one."""
+        bare = self.aggregate in _BARE or (self.aggregate == "rate" and self.of is None)
+        return bare and self.gap is None and self.baseline is None
+
     def step(self) -> int:
         """The distance of two edges: declared, or a sixtieth of the window if that is whole."""
         if self.every is not None:
@@ -163,6 +168,7 @@ def load(model: WindowModel, at: Loading) -> WindowSpec | None:
         passes=passes,
         baseline=base,
         types=types,
+        late_ms=at.model.late.allow if at.model.late.then == "retract" else 0,
     )
 
 

@@ -1,0 +1,131 @@
+"""Windows that count, told late: what never was is withdrawn, what should have been is told."""
+
+import json
+from collections import Counter
+from functools import cache
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from law_stage import MIN, T0, Stage, project
+from small_world import Line
+
+from engine.ruleset.compile import Program
+
+FEED = """
+feed: readings
+title: {zh: 读数, en: Readings}
+topic: feed.readings
+format: json
+key: sensor
+id: [sensor, number]
+time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
+lateness: 0s
+fields:
+  sensor: text
+  number: integer
+  at: {type: time, format: epoch-ms}
+purpose: [tests]
+"""
+LATE = "late: {allow: 30m, then: retract}\n"
+RULES = {
+    "many": "by: sensor\nwhen: {window: {aggregate: count, over: 10m, every: 5m, above: 3}}\n",
+    "few": "by: sensor\nwhen: {window: {aggregate: count, over: 10m, every: 5m, below: 3}}\n",
+}
+END = 240
+
+
+@cache
+def program() -> Program:
+    return project(FEED, {name: words + LATE for name, words in RULES.items()})
+
+
+def world(minutes: list[float]) -> list[Line]:
+    """Samples in the order in which they come, each with its own time."""
+    found = []
+    for number, minute in enumerate(minutes):
+        event = {"sensor": "a", "number": number, "at": T0 + round(minute * MIN)}
+        found.append((T0 + round(minute * MIN), "readings", json.dumps(event).encode()))
+    return found
+
+
+def told(minutes: list[float], rule: str) -> list[tuple[str, float, float]]:
+    cuts = range(1, len(minutes))
+    changes = Stage(program(), END * MIN).run(world(minutes), cuts).changes
+    return [
+        (one.transition.value, (one.since_ms - T0) / MIN, (one.at_ms - T0) / MIN)
+        for one in changes
+        if one.rule == rule
+    ]
+
+
+STEADY = [m + 0.5 for m in range(0, 20, 2)]
+
+
+def test_a_sample_told_late_withdraws_an_alert_about_too_few() -> None:
+    # at edge 30 there are two since 20; the third of them is told late
+    minutes = [*STEADY, 21, 24, 31, 28]
+    assert ("retracted", 30, 30) in told(minutes, "few")
+
+
+def test_one_that_still_holds_at_a_later_edge_goes_on() -> None:
+    minutes = [*STEADY, 21, 24, 36, 22]  # at edge 35 there is still only one since 25
+    found = told(minutes, "few")
+    assert [one[0] for one in found if one[1] == 30] == ["fired", "cleared"]
+
+
+def test_a_sample_told_too_late_changes_nothing() -> None:
+    minutes = [*STEADY, 21, 24, 60.5, 28]  # allowed are 30 minutes
+    assert "retracted" not in {one[0] for one in told(minutes, "few")}
+
+
+def test_an_alert_that_should_have_been_is_told_late_with_its_own_times() -> None:
+    minutes = [0.5, 1.5, 2.5, 22.5, 3.5]
+    assert told(minutes, "many") == [("fired", 5, 5), ("cleared", 5, 15)]
+    assert told([0.5, 1.5, 2.5, 3.5, 22.5], "many") == [("fired", 5, 5), ("cleared", 5, 15)]
+
+
+def test_a_late_sample_in_an_alert_that_goes_on_leaves_its_start_alone() -> None:
+    minutes = [0.5, 1.5, 2.5, 6, 7, 11, 3.5, 16, 17]
+    assert [one for one in told(minutes, "many") if one[0] == "fired"] == [("fired", 10, 10)]
+
+
+arrivals = st.lists(
+    st.tuples(st.floats(0, 1.9), st.sampled_from([0, 0, 0, 4, 12, 25])), min_size=8, max_size=40
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(arrivals)
+def test_every_window_with_too_many_has_an_alert_whenever_its_samples_came(draws: list) -> None:
+    clock, minutes = 0.0, []
+    for step, behind in draws:
+        clock += step
+        minutes.append(max(round(clock, 3) - behind, 0.01))
+    counts = Counter(int(minute // 5) for minute in minutes)
+    past = {edge * 5 for edge in range(1, 60) if counts[edge - 1] + counts[edge - 2] > 3}
+    spans: list[list[float]] = []
+    for what, since, at in told(minutes, "many"):
+        if what == "fired":
+            spans.append([since, END + 1])
+        else:
+            assert what == "cleared"
+            spans[-1][1] = at
+    told_of = {edge for edge in past if any(since <= edge < end for since, end in spans)}
+    for edge in sorted(past, reverse=True):
+        if edge + 5 in told_of:  # an alert that is open keeps its start
+            told_of.add(edge)
+    assert past == told_of
+    assert all(since in past for since, _ in spans)
+
+
+@settings(max_examples=200, deadline=None)
+@given(arrivals, st.sets(st.integers(0, 40)))
+def test_a_restart_anywhere_changes_nothing(draws: list, restarts: set[int]) -> None:
+    clock, minutes = 0.0, []
+    for step, behind in draws:
+        clock += step
+        minutes.append(max(round(clock, 3) - behind, 0.01))
+    stage, lines = Stage(program(), END * MIN), world(minutes)
+    cuts = range(1, len(lines))
+    assert stage.run(lines, cuts).changes == stage.run(lines, cuts, sorted(restarts)).changes
+    assert not any(stage.run(lines, cuts).rows.values())
