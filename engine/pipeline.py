@@ -69,6 +69,7 @@ class Space:
         """
         self.program = program
         self.saves = saves
+        self.counts_matches = saves
         self.progress = Progress()
         self.buffer = ReorderBuffer(msgspec.json.encode)
         self.timers: list[tuple[int, int, str]] = []
@@ -270,7 +271,7 @@ class Space:
     def _let_go(self, watermark: int) -> int:
         """Release what lies before the watermark to the rules and timers; answers how many."""
         released = self.buffer.release(watermark)
-        if self.saves:
+        if self.counts_matches:
             self.matched.update(map(_HITS, released))
         self._run(released)
         self._fire(watermark)

@@ -33,6 +33,7 @@ VERBS: Mapping[str, str] = {
     "list": "authoring",
     "graph": "authoring",
     "replay": "running",
+    "backtest": "running",
     "run": "running",
     "simulate": "running",
     "state": "state",

@@ -1,4 +1,4 @@
-"""The verbs that move records: replay, run, simulate, receive, demo."""
+"""The verbs that move records: replay, backtest, run, simulate, receive, demo."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +27,24 @@ def replay(
 
     del json, lang
     return replay_recordings(data, rules or [], out=out, until=until, sort=sort, rejected=rejected)
+
+
+def backtest(
+    rules: Annotated[Path, typer.Argument(metavar="RULES")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA")],
+    against: Annotated[Path | None, typer.Option("--against", metavar="OLD")] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="text|json")] = "",
+    sort: Annotated[bool, typer.Option("--sort")] = False,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Try rules on recorded feeds."""
+    from engine.edge.cli.backtesting import Asked, backtest_rules
+
+    del json, lang
+    return backtest_rules(Asked(rules, tuple(data), against, since, until, form, sort))
 
 
 def run(
@@ -99,6 +117,7 @@ def demo(
 
 COMMANDS: Mapping[str, Callable[..., Any]] = {
     "replay": replay,
+    "backtest": backtest,
     "run": run,
     "simulate": simulate,
     "receive": receive,
