@@ -8,7 +8,7 @@ from typing import Any
 from engine.ruleset.describe_data import feed_sheet, table_sheet, zones_sheet
 from engine.ruleset.describe_language import function_sheet, operator_sheet, problem_sheet
 from engine.ruleset.describe_rule import rule_sheet
-from engine.ruleset.describe_shared import list_sheet, macro_sheet
+from engine.ruleset.describe_shared import list_sheet, macro_sheet, override_sheet
 from engine.ruleset.expr.functions import FUNCTIONS
 from engine.ruleset.problem_page import codes
 from engine.ruleset.shape import nearest
@@ -17,7 +17,17 @@ from engine.ruleset.spec import Project
 from engine.ruleset.when.model import OPERATORS
 from engine.text import say
 
-KINDS = ("rules", "feeds", "tables", "zones", "lists", "macros", "operators", "functions")
+KINDS = (
+    "rules",
+    "feeds",
+    "tables",
+    "zones",
+    "lists",
+    "macros",
+    "overrides",
+    "operators",
+    "functions",
+)
 """What can be listed here; connectors are known to the edge alone."""
 
 
@@ -71,6 +81,8 @@ def describe_declared(name: str, shelf: Shelf, lang: str) -> list[Sheet]:
         found.append(list_sheet(project.lists[name], project, lang))
     if name in project.macros:
         found.append(macro_sheet(project.macros[name], project, lang))
+    if name in project.overrides:
+        found.append(override_sheet(name, project, lang))
     return found
 
 
@@ -79,7 +91,7 @@ def nearest_thing(name: str, project: Project | None) -> str:
     known = {*OPERATORS, *FUNCTIONS, *codes()}
     if project is not None:
         known |= {*project.rules, *project.feeds, *project.table_specs, *project.zones}
-        known |= {*project.lists, *project.macros}
+        known |= {*project.lists, *project.macros, *project.overrides}
     return nearest(name, known)
 
 
@@ -98,6 +110,7 @@ def listed(kind: str, project: Project | None, lang: str) -> list[tuple[str, str
         "zones": project.zones,
         "lists": project.lists,
         "macros": project.macros,
+        "overrides": project.overrides,
     }
     return [(name, _words(kind, thing, lang)) for name, thing in sorted(things[kind].items())]
 
@@ -106,6 +119,8 @@ def _words(kind: str, thing: Any, lang: str) -> str:
     """A few words about something declared."""
     if kind in {"rules", "feeds"}:
         return str(thing.title.get(lang, ""))
+    if kind == "overrides":
+        return str(thing.get(lang, ""))
     if kind == "lists":
         return str(thing.title.get(lang, "")) or ", ".join(thing.values[:_SHOWN])
     if kind == "macros":

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from engine.model.formats import format_distance, format_duration, format_speed
 from engine.model.units import parse_distance, parse_duration, parse_speed
+from engine.ruleset.describe_shared import overridden_lines
 from engine.ruleset.json_schema import key_name
 from engine.ruleset.sheet import Sheet
 from engine.ruleset.spec import Basis, LevelSpec, Project, RuleSpec
@@ -75,6 +76,11 @@ def _reading(sheet: Sheet, rule: RuleSpec, project: Project) -> None:
     sheet.add("reads", *reads)
     sheet.add("of", ", ".join(_below(rule, project)))
     sheet.add("shared", ", ".join(rule.shared))
+    sheet.add("variant-of", rule.variant_of)
+    sheet.add("where-only", rule.only)
+    variants = [one.id for one in project.rules.values() if one.variant_of == rule.id]
+    sheet.add("variants", ", ".join(sorted(variants)))
+    sheet.add("overridden", *overridden_lines(rule.overridden, sheet.lang))
     by = dict.fromkeys(" + ".join(rule.by[name]) for name in rule.feeds if name in rule.by)
     if len(by) > 1:
         sheet.add("by", *(f"{name}: {' + '.join(fields)}" for name, fields in rule.by.items()))

@@ -120,6 +120,10 @@ class Document:
             return problem
         return replace(problem, at=self.inside(path, offset))
 
+    def holds(self, file: str) -> bool:
+        """Whether a file is this one."""
+        return file == self.file
+
     def excerpt(self, at: Location) -> str:
         """The source line at a place, cut to a readable length; empty where it would not help."""
         if not 0 < at.line <= len(self.lines) or at.column > _EXCERPT:

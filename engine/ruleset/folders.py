@@ -22,13 +22,21 @@ class Kind(StrEnum):
     PLAYBOOK = "playbooks"
     LIST = "lists"
     MACRO = "macros"
+    OVERRIDE = "overrides"
     RULE = "rule"
     TEST = "test"
 
 
-_NAMED = (Kind.FEED, Kind.TABLE, Kind.CALENDAR, Kind.PLAYBOOK, Kind.LIST, Kind.MACRO)
+_NAMED = (
+    Kind.FEED,
+    Kind.TABLE,
+    Kind.CALENDAR,
+    Kind.PLAYBOOK,
+    Kind.LIST,
+    Kind.MACRO,
+    Kind.OVERRIDE,
+)
 _FOLDERS = {kind.value: kind for kind in _NAMED}
-_LATER = frozenset({"overrides"})
 _YAML, _YML = ".yaml", ".yml"
 _DECLARATIONS = frozenset({_YAML, _YML, ".csv", ".geojson"})
 
@@ -111,8 +119,6 @@ def _kind(path: PurePosixPath, folder: str) -> Kind | Problem:
         named = {"pack": Kind.PACK, "routes": Kind.ROUTES}.get(path.stem)
         return named or (Kind.TEST if path.stem.endswith("_test") else Kind.RULE)
     where = inner[0] if len(inner) == 1 else ""
-    if where in _LATER:
-        return Problem(place, "R209", {"text": where, "choices": "lists"})
     if path.suffix == _YAML and where in _FOLDERS:
         return _FOLDERS[where]
     if path.suffix == ".csv" and where == Kind.TABLE:

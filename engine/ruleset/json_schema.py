@@ -18,6 +18,7 @@ from engine.ruleset.schema_pack import (
     CalendarModel,
     ListModel,
     MacroModel,
+    OverrideModel,
     PackModel,
     PlaybookModel,
     RoutesModel,
@@ -41,6 +42,7 @@ DECLARATIONS: Mapping[str, type[BaseModel]] = {
     "calendar": CalendarModel,
     "list": ListModel,
     "macro": MacroModel,
+    "override": OverrideModel,
 }
 """What each file of a pack is checked against, by the key it begins with."""
 

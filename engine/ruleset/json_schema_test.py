@@ -53,6 +53,8 @@ CASE: dict[str, Any] = {
         type="object",
         additionalProperties={"type": "array", "items": {"type": "object"}},
     ),
+    "lists": _about("lists", type="object", additionalProperties=_NAMES),
+    "overrides": _about("overrides", type="array", items={"type": "string"}),
     "expect": _about("expect", type="array", items={"$ref": "#/$defs/expected"}),
 }
 """Every key of a case."""

@@ -7,7 +7,7 @@ from typing import Any
 from engine.feeds.spec import FeedSpec
 from engine.ruleset.expr.types import ALERT_EXTRAS, EXTRAS, RECORD, Scope, Type, field_type
 from engine.ruleset.macros import Macro
-from engine.ruleset.spec import LookupSpec, Playbook, RouteSpec, TableSpec
+from engine.ruleset.spec import ListSpec, LookupSpec, Playbook, RouteSpec, TableSpec
 
 CALENDARS = frozenset({"cn", "all-days"})
 """Calendars every project has: Chinese working days, and every day."""
@@ -26,7 +26,7 @@ class Known:
         layers: For each zone layer, the attributes of its zones and their types.
         lines: The same of layers of lines.
         zone_ids: Ids of all zones of all layers.
-        lists: For each list, its values.
+        lists: The lists by name.
         macros: The macros by name.
         reads: For each rule, the rules whose alerts it reads.
         files: The file that declares a thing, by kind and name.
@@ -41,7 +41,7 @@ class Known:
     calendars: set[str] = field(default_factory=lambda: set(CALENDARS))
     playbooks: dict[str, Playbook] = field(default_factory=dict)
     routes: dict[str, RouteSpec] = field(default_factory=dict)
-    lists: dict[str, Sequence[str]] = field(default_factory=dict)
+    lists: dict[str, ListSpec] = field(default_factory=dict)
     macros: dict[str, Macro] = field(default_factory=dict)
     files: dict[tuple[str, str], str] = field(default_factory=dict)
     reads: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -51,7 +51,7 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
         reason = impossible(typed.node, known.feeds[feed].fields) if feed else ""
         if reason:
             notes.add(path, "W207", name=reason)
-    if spec.status is not Status.RETIRED and spec.id not in tested:
+    if spec.status is not Status.RETIRED and (spec.variant_of or spec.id) not in tested:
         notes.add(("rule",), "W201", name=spec.id)
     if not spec.owner:
         notes.add((), "W202")

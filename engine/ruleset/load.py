@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, TypeVar
 
 from engine.errors import Level, Location, Problem
@@ -25,23 +26,34 @@ from engine.ruleset.load_parts import (
     file_name_problem,
     read_geojson,
 )
-from engine.ruleset.load_rule import LoadedRule, load_rule
+from engine.ruleset.load_rule import LoadedRule, Place, load_rule
+from engine.ruleset.load_shared import (
+    changes_of,
+    check_names,
+    check_split,
+    overridden_list,
+    overridden_macro,
+    reading_variants,
+    versions,
+)
 from engine.ruleset.loaded import Loaded, LoadOptions, problem_as_json
 from engine.ruleset.macros import Macro, build_macro, without_circles
 from engine.ruleset.notes import Notes
+from engine.ruleset.overrides import Laid, Override, build_override
 from engine.ruleset.schema import RuleModel
 from engine.ruleset.schema_feed import FeedModel, TableModel
 from engine.ruleset.schema_pack import (
     CalendarModel,
     ListModel,
     MacroModel,
+    OverrideModel,
     PackModel,
     PlaybookModel,
     RoutesModel,
 )
 from engine.ruleset.shape import Strict, validate
 from engine.ruleset.source import DeclaredFile, decode, read
-from engine.ruleset.spec import ListSpec, PackSpec, Project
+from engine.ruleset.spec import ListSpec, PackSpec, Project, SharedAs
 from engine.state.tables import Table
 
 __all__ = ["DeclaredFile", "LoadOptions", "Loaded", "load_project", "problem_as_json"]
@@ -56,9 +68,19 @@ def load_project(files: Sequence[DeclaredFile], options: LoadOptions | None = No
     Pure, and it never raises for what the files hold. The result has a project only when there is
     no error; warnings do not count.
     """
-    loader = _Loader(options or LoadOptions())
+    chosen = options or LoadOptions()
+    loader = _Loader(chosen)
     loader.load(files)
-    return loader.result()
+    loaded = loader.result()
+    tests = [file.raw for file in files if file.path in loader.tests]
+    if loaded.project is None or not any(b"lists" in raw or b"overrides" in raw for raw in tests):
+        return loaded  # nobody asks, so the files need not be kept
+
+    @cache
+    def otherwise(shared: SharedAs) -> Project | None:
+        return load_project(files, replace(chosen, lint=False, shared=shared)).project
+
+    return replace(loaded, project=replace(loaded.project, otherwise=otherwise))
 
 
 @dataclass(slots=True)
@@ -79,7 +101,7 @@ class _Loader:
     zones: dict[str, ZoneSet] = field(default_factory=dict)
     calendars: dict[str, WorkCalendar] = field(default_factory=dict)
     tests: dict[str, Document] = field(default_factory=dict)
-    lists: dict[str, ListSpec] = field(default_factory=dict)
+    overrides: Sequence[Override] = ()
     alerts: FeedSpec | None = None
 
     def load(self, files: Sequence[DeclaredFile]) -> None:
@@ -97,8 +119,13 @@ class _Loader:
         self._named(
             parts[Kind.PLAYBOOK], PlaybookModel, "playbook", self.known.playbooks, build_playbook
         )
-        self._named(parts[Kind.LIST], ListModel, "list", self.lists, build_list)
-        self.known.lists = {name: one.values for name, one in self.lists.items()}
+        overrides: dict[str, Override] = {}
+        self._named(parts[Kind.OVERRIDE], OverrideModel, "override", overrides, build_override)
+        holding = self.options.shared.overrides
+        self.overrides = [
+            overrides[name] for name in sorted(overrides) if holding is None or name in holding
+        ]
+        self._lists(parts[Kind.LIST])
         self._macros(parts[Kind.MACRO])
         self._rows(parts[Kind.ROWS], parts[Kind.TABLE])
         for part in parts[Kind.ZONES]:
@@ -117,7 +144,9 @@ class _Loader:
                 self.rules, self.known, self.tests, self.options.today, whole=whole
             )
         noted = [problem for notes in self.notes for problem in notes.finished()]
-        problems = tuple(sorted([*self.problems, *noted], key=lambda one: (one.at, one.code)))
+        problems = tuple(
+            sorted(_once([*self.problems, *noted]), key=lambda one: (one.at, one.code))
+        )
         if any(problem.level is Level.ERROR for problem in problems):
             return Loaded(None, problems)
         return Loaded(self._project(), problems)
@@ -140,8 +169,9 @@ class _Loader:
             routes=dict(self.known.routes),
             tests=self.tests,
             alerts=self.alerts,
-            lists=self.lists,
+            lists=dict(self.known.lists),
             macros=dict(self.known.macros),
+            overrides={one.name: one.title for one in self.overrides},
         )
 
     def _document(self, part: Part) -> Document | None:
@@ -160,8 +190,12 @@ class _Loader:
     def _model(self, part: Part, model: type[_Model]) -> tuple[_Model, Notes] | None:
         """The file as its model, with a place to note what else is wrong."""
         document = self._document(part)
-        if document is None:
-            return None
+        return None if document is None else self._fitted(part, document, model)
+
+    def _fitted(
+        self, part: Part, document: Document, model: type[_Model]
+    ) -> tuple[_Model, Notes] | None:
+        """A document as its model."""
         value = validate(model, document)
         if isinstance(value, tuple):
             self.problems += [_with_excerpt(problem, document) for problem in value]
@@ -202,18 +236,36 @@ class _Loader:
                 if notes.problems:
                     self.unsound.add((part.kind, name))
 
+    def _lists(self, parts: Sequence[Part]) -> None:
+        """All lists, with what overrides say."""
+        found: dict[str, ListSpec] = {}
+        self._named(parts, ListModel, "list", found, build_list)
+        for name, values in self.options.shared.lists:
+            if name in found:
+                found[name] = replace(found[name], values=values)
+        check_names("list", list(found), self.overrides)
+        self.known.lists = {
+            name: overridden_list(one, changes_of("list", name, self.overrides))
+            for name, one in found.items()
+        }
+
     def _macros(self, parts: Sequence[Part]) -> None:
         """All macros; those that come back to themselves, or take a name in use, are left out."""
         noted: dict[str, Notes] = {}
 
         def build(model: MacroModel, notes: Notes) -> Macro | None:
             noted[model.macro] = notes
-            return build_macro(model, notes, self.lists)
+            return build_macro(model, notes, self.known.lists)
 
         found: dict[str, Macro | None] = {}
         self._named(parts, MacroModel, "macro", found, build)
         self.broken |= {name for name, macro in found.items() if macro is None}
-        whole = {name: macro for name, macro in found.items() if macro is not None}
+        check_names("macro", list(found), self.overrides)
+        whole = {
+            name: overridden_macro(macro, changes_of("macro", name, self.overrides))
+            for name, macro in found.items()
+            if macro is not None
+        }
         self.known.macros, unsound = without_circles(whole, noted)
         self.broken |= unsound
 
@@ -312,29 +364,55 @@ class _Loader:
 
     def _rules(self, parts: Sequence[Part]) -> None:
         """All rules; what they read of each other is known before the first is checked."""
-        found: list[tuple[Part, RuleModel, Notes]] = []
-        for part in parts:
-            read_as = self._model(part, RuleModel)
-            if read_as is None:
-                continue
-            model, notes = read_as
-            misnamed = file_name_problem(notes.document, "rule", model.rule, part.stem)
-            if misnamed:
-                notes.problems.append(misnamed)
-            if self._first(part, "rule", model.rule, notes):
-                found.append((part, model, notes))
-        models = [model for _, model, _ in found if model.status != "retired"]
+        check_names("rule", [part.stem for part in parts], self.overrides)
+        found = [one for part in parts for one in self._versions(part)]
+        split: dict[str, list[str]] = {}
+        for model, _, place in found:
+            if place.of:
+                split.setdefault(place.of, []).append(model.rule)
+        found = [(reading_variants(model, split), notes, place) for model, notes, place in found]
+        models = [model for model, _, _ in found if model.status != "retired"]
         self.known.reads = reads_of(models)
         self.alerts = feed_of_alerts(models)
         if self.alerts is not None:
             self.known.feeds.setdefault(ALERTS, self.alerts)
-        for part, model, notes in found:
-            pack = self.by_folder.get(part.folder, "")
-            self.rules.append(load_rule(model, notes, self.known, pack))
+        for model, notes, place in found:
+            for path, name in model.when.chosen()[1].rules().items():
+                if name in split:
+                    operator = model.when.chosen()[0]
+                    notes.add(("when", operator, *path), "R635", name=name, variant=split[name][0])
+            self.rules.append(load_rule(model, notes, self.known, place))
+
+    def _versions(self, part: Part) -> list[tuple[RuleModel, Notes, Place]]:
+        """A rule as it is declared, and as each override that does not always hold makes it."""
+        document = self._document(part)
+        if document is None:
+            return []
+        changes = changes_of("rule", part.stem, self.overrides)
+        pack = self.by_folder.get(part.folder, "")
+        found: list[tuple[RuleModel, Notes, Place]] = []
+        for version in versions(Laid(document, document.value), part.stem, changes, pack):
+            read_as = self._fitted(part, version.laid.finished(), RuleModel)
+            if read_as is None:
+                break
+            model, notes = read_as
+            if not version.place.of:
+                misnamed = file_name_problem(notes.document, "rule", model.rule, part.stem)
+                notes.problems += [misnamed] if misnamed else []
+                check_split(model, changes)
+            if self._first(part, "rule", model.rule, notes):
+                found.append((model, notes, version.place))
+        return found
+
+
+def _once(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems without repeats: variants of a rule repeat what is wrong with it."""
+    found = {(one.at, one.code, str(one.found)): one for one in problems}
+    return list(found.values())
 
 
 def _with_excerpt(problem: Problem, document: Document) -> Problem:
     """The problem with the line of the file it stands in."""
-    if problem.excerpt or problem.at.file != document.file:
+    if problem.excerpt or not document.holds(problem.at.file):
         return problem
     return replace(problem, excerpt=document.excerpt(problem.at))

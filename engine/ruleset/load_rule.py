@@ -12,10 +12,11 @@ from engine.ruleset.canonical import rule_hash
 from engine.ruleset.expr import Typed
 from engine.ruleset.expr.types import Scope, Type
 from engine.ruleset.known import Known, alert_scope, common_scope
+from engine.ruleset.layered import Overridden
 from engine.ruleset.load_alerts import check_of, of
 from engine.ruleset.lookups import build_lookups, lookup_types
 from engine.ruleset.notes import Notes
-from engine.ruleset.phrases import Phrases
+from engine.ruleset.phrases import Phrases, Wanted
 from engine.ruleset.schema import RuleModel
 from engine.ruleset.spec import (
     Flapping,
@@ -47,7 +48,28 @@ class LoadedRule:
     used_macros: set[str] = field(default_factory=set)
 
 
-def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> LoadedRule:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a rule stands: its pack, and what overrides made of it.
+
+    Attributes:
+        of: The rule it is a variant of.
+        also: The conditions under which overrides let it see an event.
+
+    """
+
+    pack: str = ""
+    of: str = ""
+    also: tuple[Wanted, ...] = ()
+    overridden: tuple[Overridden, ...] = ()
+
+    @property
+    def only(self) -> str:
+        """Where a variant holds."""
+        return next((only.expr.text for only, holds in self.also if holds), "")
+
+
+def load_rule(model: RuleModel, notes: Notes, known: Known, place: Place) -> LoadedRule:
     """Check one rule against everything declared around it, and build it if nothing is wrong."""
     loaded = LoadedRule(model, notes)
     phrases = Phrases(
@@ -90,7 +112,7 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
     types = lookup_types(lookups, known)
     scope = common_scope(feeds, known, types)
     loaded.scope = scope
-    where = _where(model, feeds, known, phrases, types)
+    where = _where(model, feeds, known, phrases, types, place.also)
     when = load_when(Loading(model, feeds, known, notes, phrases, scope))
     if when is None:
         phrases.unsure |= operator.typed_names
@@ -148,7 +170,10 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
         dispatch=model.dispatch or "",
         verify=verify,
         on_change=OnChange(model.on_change.from_, model.on_change.do) if model.on_change else None,
-        pack=pack,
+        pack=place.pack,
+        variant_of=place.of,
+        only=place.only,
+        overridden=place.overridden,
         at=Location(notes.document.file),
         shared=tuple(sorted(loaded.used_lists | loaded.used_macros)),
         hash=rule_hash(
@@ -157,6 +182,7 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, pack: str) -> Loaded
             loaded.used_names,
             {name: known.lists[name] for name in loaded.used_lists},
             {name: known.macros[name] for name in loaded.used_macros},
+            [only.expr.text for only, _ in place.also],
         ),
         source=notes.document.value,
     )
@@ -217,6 +243,7 @@ def _where(
     known: Known,
     phrases: Phrases,
     lookups: Mapping[str, Type],
+    also: Sequence[Wanted],
 ) -> dict[str, Typed]:
     """For each feed the condition an event must meet: over the event and the look-ups."""
     found: dict[str, Typed] = {}
@@ -229,7 +256,7 @@ def _where(
         text = model.where.get(name)
         path = ("where",) if name == "*" else ("where", name)
         scope = common_scope(feeds if name == "*" else [feed], known, lookups)
-        typed = phrases.condition(text, path, scope)
+        typed = phrases.condition(text, path, scope, also)
         if typed is not None:
             found[feed.name] = typed
         if name == "*" and typed is None:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from engine.errors import Level, Problem
-from engine.ruleset.spec import Project
+from engine.ruleset.spec import AS_DECLARED, Project, SharedAs
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +16,14 @@ class LoadOptions:
         today: The day against which legal bases are judged; None: they are not judged.
         version: The version of Forewarn that packs may need.
         lint: Whether warnings about meaning are given besides errors.
+        shared: Other values of lists, and which overrides hold.
 
     """
 
     today: date | None = None
     version: str = "0.1.0"
     lint: bool = True
+    shared: SharedAs = AS_DECLARED
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,27 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import Location, Problem
-from engine.ruleset.document import Document
+from engine.ruleset.document import Document, Path
 from engine.ruleset.expr import FUNCTIONS, parse
-from engine.ruleset.expr.syntax import Argument, Call, Expanded, Expr, Name, Node
+from engine.ruleset.expr.syntax import (
+    Argument,
+    Call,
+    Choice,
+    Constant,
+    Expanded,
+    Expr,
+    Name,
+    Node,
+    Unary,
+)
+from engine.ruleset.layered import Overridden
 from engine.ruleset.notes import Notes
-from engine.ruleset.schema_pack import MacroModel
+
+if TYPE_CHECKING:
+    from engine.ruleset.schema_pack import MacroModel
 
 MOST_PARTS = 1000
 DEEPEST = 200
@@ -28,6 +41,9 @@ class Macro:
         expr: What it means.
         document: The file that declares it.
         title: What people call it, by language.
+        path: Where its expression stands in the file.
+        variants: What it means instead where an override holds: the condition, and the macro.
+        overridden: What overrides changed.
 
     """
 
@@ -36,11 +52,19 @@ class Macro:
     expr: Expr
     document: Document
     title: Mapping[str, str] = field(default_factory=dict)
+    path: Path = _TEXT_PATH
+    variants: "tuple[tuple[Macro, Macro], ...]" = ()
+    overridden: tuple[Overridden, ...] = ()
 
     @property
     def at(self) -> Location:
         """Where its expression begins."""
-        return self.document.at(_TEXT_PATH)
+        return self.document.at(self.path)
+
+    @property
+    def misfit(self) -> str:
+        """The code of the problem that it does not fit where it is used."""
+        return "R636" if self.path == ("only",) else "R622"
 
     @property
     def usage(self) -> str:
@@ -49,10 +73,10 @@ class Macro:
 
     def placed(self, problem: Problem) -> Problem:
         """A problem of its expression where it stands in the file, through quotes and folds."""
-        return self.document.relocate(problem, _TEXT_PATH)
+        return self.document.relocate(problem, self.path)
 
 
-def build_macro(model: MacroModel, notes: Notes, lists: Collection[str]) -> Macro | None:
+def build_macro(model: "MacroModel", notes: Notes, lists: Collection[str]) -> Macro | None:
     """A macro as declared, or None when its name is taken or its meaning cannot be read."""
     if model.macro in FUNCTIONS or model.macro in lists:
         notes.add(("macro",), "R621", name=model.macro)
@@ -92,7 +116,10 @@ def without_circles(
 
 def read_by(macro: Macro, macros: Collection[str]) -> tuple[str, ...]:
     """The macros that a macro is made of, directly, sorted."""
-    return tuple(sorted(_names(macro.expr.root) & set(macros) - set(macro.takes)))
+    read = _names(macro.expr.root) - set(macro.takes)
+    for only, other in macro.variants:
+        read |= _names(only.expr.root) | (_names(other.expr.root) - set(macro.takes))
+    return tuple(sorted(read & set(macros)))
 
 
 def with_below(names: Collection[str], macros: Mapping[str, Macro]) -> set[str]:
@@ -249,6 +276,35 @@ class _Expansion:
         self.outermost = around or source.place(node.start)
         walked = [self.walk(arg, source, given, depth + 1) for arg in args]
         inner = dict(zip(macro.takes, walked, strict=True))
+        span = (node.start, node.end)
         body = self.walk(macro.expr.root, macro.expr, inner, depth + 1)
+        variants: list[tuple[Macro, Node]] = []
+        for only, other in macro.variants:
+            meant = self.walk(other.expr.root, other.expr, inner, depth + 1)
+            variants.append((self._settled(only, depth), Expanded(*span, other, meant)))
         self.outermost = around
-        return Expanded(node.start, node.end, macro, body)
+        return chosen(variants, Expanded(*span, macro, body), *span)
+
+    def _settled(self, only: Macro, depth: int) -> Macro:
+        """The condition of an override with macros put in."""
+        root = self.walk(only.expr.root, only.expr, {}, depth + 1)
+        return replace(only, expr=replace(only.expr, root=root))
+
+
+def where_true(only: Macro, start: int, end: int) -> Node:
+    """The condition of an override as a part of another expression; unknown counts as false."""
+    held = Expanded(start, end, only, only.expr.root)
+    return Call(start, end, "coalesce", (held, Constant(start, end, value=False)))
+
+
+def where_false(only: Macro, start: int, end: int) -> Node:
+    """That an override does not hold."""
+    return Unary(start, end, "not", where_true(only, start, end))
+
+
+def chosen(variants: Sequence[tuple[Macro, Node]], plain: Node, start: int, end: int) -> Node:
+    """What the first override that holds says, else what is plain."""
+    found = plain
+    for only, node in reversed(variants):
+        found = Choice(start, end, where_true(only, start, end), node, found)
+    return found

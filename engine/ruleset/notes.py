@@ -73,7 +73,7 @@ class Notes:
         """All problems, each with the source line it stands in."""
         return tuple(
             problem
-            if problem.excerpt or problem.at.file != self.document.file
+            if problem.excerpt or not self.document.holds(problem.at.file)
             else replace(problem, excerpt=self.document.excerpt(problem.at))
             for problem in self.problems
         )

@@ -1,8 +1,8 @@
 """What the other files of a pack may say: pack, calendars, playbooks, lists, macros, routes."""
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine.ruleset.schema_types import (
     Basis,
@@ -16,7 +16,8 @@ from engine.ruleset.schema_types import (
     Text,
     Title,
 )
-from engine.ruleset.shape import Strict
+from engine.ruleset.shape import Strict, refuse
+from engine.ruleset.when.base import exactly_one
 
 
 class NeedsModel(Strict):
@@ -72,6 +73,34 @@ class MacroModel(Strict):
     title: Title | None = None
     takes: Annotated[list[Identifier], Field(max_length=8)] = Field(default=[])
     means: Expression
+
+
+class DifferenceModel(Strict):
+    """What an override says otherwise about one rule, list or macro."""
+
+    rule: Text | None = None
+    list: Text | None = None
+    macro: Text | None = None
+    replace: Any = None
+    append: Any = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        exactly_one(
+            {"rule": self.rule, "list": self.list, "macro": self.macro}, "rule", "list", "macro"
+        )
+        if self.replace is None and self.append is None:
+            refuse("R148", missing="replace", kind="override")
+        return self
+
+
+class OverrideModel(Strict):
+    """What one district, or one installation, says otherwise."""
+
+    override: Id
+    title: Title | None = None
+    only: Expression | None = None
+    changes: Annotated[list[DifferenceModel], Field(min_length=1, max_length=1000)]
 
 
 class RouteModel(Strict):

@@ -4,7 +4,7 @@
 Durations are milliseconds, distances metres, speeds metres a second, money the feed's own unit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.geo.zones import ZoneSet
     from engine.model.calendar import WorkCalendar
     from engine.ruleset.expr import Typed
+    from engine.ruleset.layered import Overridden
     from engine.ruleset.macros import Macro
     from engine.ruleset.templates import Template
     from engine.state.tables import Table
@@ -117,6 +118,10 @@ class RuleSpec:
         late: `drop`, `side` or `retract`; `late_allow_ms` counts after the watermark.
         hash: First 12 hex digits of the SHA-256 over everything that decides alerts.
         shared: Names of the lists and macros it uses.
+        variant_of: The rule it is for the places where an override holds; empty for a rule that
+            is declared as such.
+        only: Where it holds, as the override says it.
+        overridden: Every value that an override changed.
 
     """
 
@@ -135,10 +140,10 @@ class RuleSpec:
     for_ms: int = 0
     clear: "Typed | None" = None
     keep_firing_ms: int = 0
-    schedule: Schedule | None = None
-    late: str = "drop"
     cooldown_ms: int = 0
     flapping: Flapping | None = None
+    schedule: Schedule | None = None
+    late: str = "drop"
     late_allow_ms: int = 0
     limits: Limits = Limits()
     labels: Mapping[str, "Template"] = field(default_factory=dict)
@@ -155,6 +160,9 @@ class RuleSpec:
     hash: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
+    variant_of: str = ""
+    only: str = ""
+    overridden: "tuple[Overridden, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +180,14 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True)
 class ListSpec:
-    """A named set of values that rules share."""
+    """A named set of values that rules share; `variants` are those of overrides with `only`."""
 
     name: str
     values: tuple[str, ...]
     title: Words = field(default_factory=dict)
     at: Location = NOWHERE
+    variants: "tuple[tuple[Macro, tuple[str, ...]], ...]" = ()
+    overridden: "tuple[Overridden, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +226,31 @@ class PackSpec:
     at: Location = NOWHERE
 
 
+def variants_of(name: str, rules: Iterable[RuleSpec]) -> tuple[str, ...]:
+    """The rules that overrides made of one for some places, sorted."""
+    return tuple(sorted(rule.id for rule in rules if rule.variant_of == name))
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAs:
+    """Lists with other values than declared, and which overrides hold; None for all of them."""
+
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    overrides: tuple[str, ...] | None = None
+
+
+AS_DECLARED = SharedAs()
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """Everything declared, read and checked, ready to be compiled.
 
-    `alerts` is the feed of alerts, where a rule reads it.
+    Attributes:
+        alerts: The feed of alerts, where a rule reads it.
+        overrides: Name and title of every override.
+        otherwise: Makes the same project with other lists or overrides; None if they do not fit.
+
     """
 
     packs: Mapping[str, PackSpec] = field(default_factory=dict)
@@ -236,3 +266,5 @@ class Project:
     alerts: FeedSpec | None = None
     lists: Mapping[str, ListSpec] = field(default_factory=dict)
     macros: Mapping[str, "Macro"] = field(default_factory=dict)
+    overrides: Mapping[str, Words] = field(default_factory=dict)
+    otherwise: "Callable[[SharedAs], Project | None] | None" = field(default=None, compare=False)

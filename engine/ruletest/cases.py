@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.errors import Location, Problem
 from engine.ruleset.document import Document, Path
-from engine.ruleset.spec import Project, Severity
+from engine.ruleset.spec import AS_DECLARED, Project, Severity, SharedAs, variants_of
 from engine.ruleset.stages import with_lower
 from engine.ruletest.expect import Expectation, Word
 from engine.ruletest.moments import MINUTE_MS, Moments, Unreadable
@@ -19,7 +19,7 @@ START = "2026-03-02 09:00"
 _FILE = ("tests", "rules", "defaults")
 _CASE = (
     "name", "rules", "feed", "start", "until", "every", "track", "jitter", "series", "set",
-    "events", "tables", "expect",
+    "events", "tables", "lists", "overrides", "expect",
 )  # fmt: skip
 _LINE = ("at", "severity", "text", "key", "rule", "reason")
 
@@ -33,6 +33,7 @@ class Case:
         moments: The case's clock.
         until_ms: Event time up to which timers fire, inclusive.
         tables: Rows, as declared, that take the place of a table's own.
+        shared: What it says about lists and overrides.
 
     """
 
@@ -44,6 +45,7 @@ class Case:
     given: tuple[Given, ...]
     expected: tuple[Expectation, ...]
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
+    shared: SharedAs = AS_DECLARED
 
 
 def read_cases(document: Document, project: Project) -> tuple[list[Case], list[Problem]]:
@@ -86,6 +88,9 @@ class _CaseReader:
     def read(self) -> Case | None:
         """The case, or None when what is wrong with it leaves nothing to run."""
         before = len(self.reader.problems)
+        shared = self._shared()
+        if shared != AS_DECLARED and self.project.otherwise is not None:
+            self.project = self.project.otherwise(shared) or self.project
         for name in ("name", "expect"):
             if name not in self.body:
                 self.reader.blame(self.reader.at(self.path), "T102", name=name)
@@ -108,7 +113,35 @@ class _CaseReader:
             given=tuple(given),
             expected=tuple(expected),
             tables=self._tables(),
+            shared=shared,
         )
+
+    def _shared(self) -> SharedAs:
+        """Values that take the place of lists, and the overrides that hold."""
+        path = (*self.path, "lists")
+        lists = self.reader.mapping(self.body.get("lists", {}), path)
+        for name in lists:
+            if name not in self.project.lists:
+                near = nearest(name, self.project.lists)
+                self.reader.blame(self.reader.at((*path, name)), "T126", near, name=name)
+        values = {
+            name: tuple(
+                self.reader.text(value, (*path, name, index))
+                for index, value in enumerate(self.reader.sequence(one, (*path, name)))
+            )
+            for name, one in lists.items()
+        }
+        if "overrides" not in self.body:
+            return SharedAs(tuple(sorted(values.items())), None)
+        path = (*self.path, "overrides")
+        names = []
+        for index, one in enumerate(self.reader.sequence(self.body["overrides"], path)):
+            name = self.reader.text(one, (*path, index))
+            if name not in self.project.overrides:
+                near = nearest(name, self.project.overrides)
+                self.reader.blame(self.reader.at((*path, index)), "T125", near, name=name)
+            names.append(name)
+        return SharedAs(tuple(sorted(values.items())), tuple(sorted(names)))
 
     def _rules(self) -> tuple[str, ...]:
         value = self.body["rules"]
@@ -119,7 +152,14 @@ class _CaseReader:
             if name not in self.project.rules:
                 place = self.reader.at(path if "rules" in self.body else ())
                 self.reader.blame(place, "T111", nearest(name, self.project.rules), name=name)
-        return tuple(name for name in names if name in self.project.rules)
+        found = [name for name in names if name in self.project.rules]
+        return tuple(
+            dict.fromkeys(
+                one
+                for name in found
+                for one in (name, *variants_of(name, self.project.rules.values()))
+            )
+        )
 
     def _feeds(self, rules: Sequence[str]) -> tuple[str, ...]:
         named = self.body.get("feed")

@@ -10,7 +10,7 @@ from engine.feeds.spec import FieldType
 from engine.model.change import Change
 from engine.ports import Rejected, Trouble
 from engine.ruleset.compile import compile_project
-from engine.ruleset.spec import Project, TableSpec
+from engine.ruleset.spec import AS_DECLARED, Project, TableSpec
 from engine.ruleset.stages import with_lower
 from engine.ruletest.bench import Bench
 from engine.ruletest.cases import Case
@@ -51,6 +51,8 @@ def run_case(case: Case, project: Project, tellings: Sequence[Telling] = tuple(T
 
     A record that the feed's own declaration rejects, and a rule that is quarantined, fail the case.
     """
+    if case.shared != AS_DECLARED and project.otherwise is not None:
+        project = project.otherwise(case.shared) or project
     told, wrong = _for_case(case, project)
     if wrong:
         return Result(case, Verdict(tuple(wrong)), ())

@@ -51,8 +51,9 @@ def test_every_shipped_rule_has_a_hit_and_a_near_miss() -> None:
     for folder in (ROOT / "rules").glob("*/pack.yaml"):
         project = load_project(read_project([folder.parent]), LoadOptions(lint=False)).project
         assert project is not None
-        for rule in project.rules:
-            document = next(d for f, d in project.tests.items() if f.endswith(f"/{rule}_test.yaml"))
+        for rule in project.rules.values():
+            tested = f"/{rule.variant_of or rule.id}_test.yaml"
+            document = next(d for f, d in project.tests.items() if f.endswith(tested))
             found, _ = read_cases(document, project)
             fires = [any(line.word == "hit" for line in case.expected) for case in found]
             assert any(fires), rule

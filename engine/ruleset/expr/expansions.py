@@ -20,9 +20,8 @@ def check_expanded(checker: "Checker", node: s.Expanded) -> Checked:
     checker.meanings[node.start, node.end] = node.macro
     for problem in map(node.macro.placed, inner.problems):
         why = Sentence(problem.code, problem.found)
-        checker.tell(
-            node, "R622", problem.nearest, name=node.macro.name, place=str(problem.at), why=why
-        )
+        found_in = {"name": node.macro.name, "place": str(problem.at), "why": why}
+        checker.tell(node, node.macro.misfit, problem.nearest, **found_in)
     return _moved(found, node.start, node.end)
 
 

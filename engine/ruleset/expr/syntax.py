@@ -108,6 +108,10 @@ class Meaning(Protocol):
         """What it means."""
 
     @property
+    def misfit(self) -> str:
+        """The code of the problem that it does not fit where it is used."""
+
+    @property
     def at(self) -> Location:
         """Where its expression begins."""
 
