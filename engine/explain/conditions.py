@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from engine.explain.funnel import Part
+from engine.model.formats import format_time
 from engine.ruleset.expr import Tools, Typed, Value, compile_value
-from engine.ruleset.expr.tree import Checked
+from engine.ruleset.expr.tree import Checked, describe
+from engine.ruleset.expr.types import TIME
 
 _SHOWN = {"event", "extra", "column", "position", "time", "call"}
 
@@ -14,13 +16,14 @@ _SHOWN = {"event", "extra", "column", "position", "time", "call"}
 class Asked:
     """A condition, taken apart where it says `and`; each part is asked by itself."""
 
-    def __init__(self, typed: Typed, tools: Tools) -> None:
+    def __init__(self, typed: Typed, tools: Tools, zone: str) -> None:
+        self.zone = zone
         self.whole = compile_value(typed, tools)
-        self.parts: list[tuple[str, Value, list[tuple[str, Value]]]] = []
+        self.parts: list[tuple[str, Value, list[tuple[str, Value, str]]]] = []
         for node in _conjuncts(typed.node):
             leaves = {_text(typed, leaf): leaf for leaf in _leaves(node)}
             values = [
-                (text, compile_value(replace(typed, node=leaf), tools))
+                (text, compile_value(replace(typed, node=leaf), tools), leaf.type.kind)
                 for text, leaf in leaves.items()
             ]
             value = compile_value(replace(typed, node=node), tools)
@@ -32,10 +35,17 @@ class Asked:
             Part(
                 text,
                 _answer(value, event, names),
-                [(leaf, _plain(_answer(ask, event, names))) for leaf, ask in values],
+                [(leaf, self._shown(ask, kind, event, names)) for leaf, ask, kind in values],
             )
             for text, value, values in self.parts
         ]
+
+    def _shown(self, ask: Value, kind: str, event: Any, names: Any) -> Any:
+        """A value as it is kept: plain, and an instant by the feed's clock."""
+        value = _answer(ask, event, names)
+        return (
+            format_time(value, self.zone) if kind == TIME and value is not None else _plain(value)
+        )
 
 
 def holds(parts: list[Part]) -> bool | None:
@@ -63,7 +73,8 @@ def _leaves(node: Checked) -> Iterator[Checked]:
 
 
 def _text(typed: Typed, node: Checked) -> str:
-    return " ".join(typed.text[node.start : node.end].split())
+    """What was written; what a macro or list stands for has no words of its own."""
+    return " ".join(typed.text[node.start : node.end].split()) or describe(node)
 
 
 def _answer(value: Value, event: Any, names: Any) -> Any:

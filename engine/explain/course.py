@@ -17,12 +17,27 @@ from engine.model.change import Change, Transition
 from engine.model.progress import Note, Progress, Step, nearest
 from engine.model.row_keys import subject_of
 from engine.operators.base import Logic
+from engine.operators.near_ground import GroundLogic
 from engine.operators.towards.ask import progress_of
 from engine.operators.towards.base import NO_SIGHT, Sight
 from engine.pipeline import Space
 from engine.ports import Batch
 from engine.ruleset.compile import Program
 from engine.ruleset.expr import Tools
+
+_ALWAYS = frozenset(
+    {"cross-counts", "cross-settled", "cross-while", "sequence-wait", "sequence-absent"}
+)
+"""What is of interest though it is not a matter of more or less."""
+_INSTANT = frozenset(
+    {
+        "change-becomes", "change-falls", "change-jump", "change-rises", "change-share",
+        "change-unseen", "change-was",
+    }
+)  # fmt: skip
+"""What is decided by one event: each that does not pass is a try of its own."""
+_LEAST = 0.1
+"""A try that came less far is of no interest."""
 
 MISSES = 3
 """So many near tries are kept, those that came nearest."""
@@ -103,8 +118,11 @@ class Course:
     def tries(self, at_ms: int) -> list[Progress]:
         """How far the key is, asked of every part of the rule that works on it."""
         found: list[Progress] = []
+        before: tuple[Step, ...] = ()
         for space, number in self._parts:
-            found = progress_of(space.logics[number], self.key, at_ms) or found
+            some = progress_of(space.logics[number], self.key, at_ms)
+            found = [Progress(one.part, (*before, *one.steps)) for one in some] or found
+            before = found[0].steps if found else ()
         return found
 
     def _watch(self, space: Space, number: int) -> None:
@@ -140,7 +158,7 @@ class Course:
         self, on_timer: Callable[[str, int], None], logic: Logic
     ) -> Callable[[str, int], None]:
         def handle(key: str, at_ms: int) -> None:
-            if self.key not in {key, subject_of(key)}:
+            if self.key not in {key, subject_of(key)} and not isinstance(logic, GroundLogic):
                 on_timer(key, at_ms)
                 return
             self._around(lambda: on_timer(key, at_ms), logic, at_ms, NO_SIGHT)
@@ -149,18 +167,26 @@ class Course:
 
     def _around(self, act: Callable[[], None], logic: Logic, at_ms: int, sight: Sight) -> None:
         """Act, and note how near a try had come if that ended it without an alert."""
-        before, fired = nearest(progress_of(logic, self.key, at_ms, sight)), self._fired
+        fired = self._fired
+        before = nearest(progress_of(logic, self.key, at_ms, sight))
+        # What expires at this very instant is told as it was just before.
+        still = nearest(progress_of(logic, self.key, at_ms - 1))
         try:
             act()
         except Exception as error:
             detail = f"{type(error).__name__}: {error}".removesuffix(": ")
             self.errors.append(Note("error", self.rule, self.key, at_ms, detail=detail))
             raise
-        if before is None or self._fired > fired or before.unmet is None:
+        if before is None or still is None or self._fired > fired or still.unmet is None:
             return
+        if self.key in logic.life.open:
+            return  # it goes on: its alert waits, or is there
         after = nearest(progress_of(logic, self.key, at_ms))
-        if after is None or after.share < before.share:
-            self._miss(Note("near-miss", self.rule, self.key, at_ms, before))
+        falls = after is None or after.share < still.share
+        shown = before if _tells(before) else still
+        instant = before.unmet is not None and before.unmet.name in _INSTANT
+        if _tells(shown) and (falls or instant):
+            self._miss(Note("near-miss", self.rule, self.key, at_ms, shown, detail=sight.feed))
 
     def _miss(self, note: Note) -> None:
         """Keep those that came nearest."""
@@ -193,10 +219,17 @@ class _Eye:
         tools = Tools(zones=project.zones, calendars=project.calendars, zone=feed.time.zone)
         where = spec.where.get(intake.feed)
         only = spec.feeds[0] if len(spec.feeds) == 1 else ""
-        own = [t for _, t, owner in spec.when.conditions(only) if owner in {"", intake.feed}]
-        self.where = None if where is None else Asked(where, tools)
-        self.own = [Asked(typed, tools) for typed in own]
-        self.single = len(own) <= 1
+        # What only the operator knows (a zone, a step before) cannot be asked of a record alone.
+        known = {*feed.fields, *self.around.lookups, "position", "event_time", "key", "region"}
+        own = [
+            typed
+            for _, typed, owner in spec.when.conditions(only)
+            if owner in {"", intake.feed} and known.issuperset(typed.names)
+        ]
+        zone = feed.time.zone
+        self.where = None if where is None else Asked(where, tools, zone)
+        # Of several roles (steps, needs) a record plays one, so their conditions are no funnel.
+        self.own = [Asked(typed, tools, zone) for typed in own] if len(own) == 1 else []
         intake.has_where = where is not None
         read = {
             name for typed in (*own, *([] if where is None else [where])) for name in typed.names
@@ -235,7 +268,7 @@ class _Eye:
         answer = holds(parts)
         intake.admitted += answer is True
         intake.unknown += answer is None
-        if self.single and len(parts) + len(own) > 1:
+        if len(parts) + len(own) > 1:
             self._nearly([*parts, *own], at_ms, at)
         if intake.last_ms is None or at_ms >= intake.last_ms:
             intake.last_ms = at_ms
@@ -252,6 +285,17 @@ class _Eye:
         )
         note = Note("near-miss", self.spec.id, at.key, at_ms, Progress(self.intake.feed, steps))
         at.nearly = [*at.nearly, note][-MISSES:]
+
+
+def _tells(progress: Progress) -> bool:
+    """Whether a try that ends is worth telling: it was under way, and something was missing."""
+    unmet = progress.unmet
+    if unmet is None:
+        return False
+    if unmet.name.startswith("alert-") or unmet.name in _ALWAYS:
+        return True
+    goal = [step for step in progress.steps if not step.name.startswith("alert-")][-1]
+    return not goal.met and goal.share >= _LEAST
 
 
 def _surroundings(program: Program, rule: str) -> Surroundings:

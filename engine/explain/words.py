@@ -35,7 +35,7 @@ def as_text(funnel: Funnel, lang: str) -> str:
     if len(ordered) > _TRIES:
         lines.append(f"    {say('why-more', lang, count=len(ordered) - _TRIES)}")
     if funnel.status in {"draft", "shadow"}:
-        lines.append(f"  {_MARKS[False]} {say('why-status', lang, status=funnel.status)}")
+        lines.append(f"  {_MARKS[None]} {say('why-status', lang, status=funnel.status)}")
     if funnel.fired:
         lines += ["", say("why-alerts", lang)]
         lines += [f"  {_told(one, zone, lang)}" for one in funnel.fired]
@@ -71,7 +71,7 @@ def note_lines(note: Note, zone: str, lang: str) -> list[str]:
     at = format_time(note.at_ms, zone, lang)
     if note.kind == "error":
         return [f"  {at}  {say('why-error', lang, detail=note.detail)}"]
-    unmet = [step for step in note.progress.steps if step.met is False]
+    unmet = [step for step in note.progress.steps if not step.met]
     comma = "；" if lang == "zh" else "; "
     missing = comma.join(sentence(step, zone, lang) for step in unmet)
     lines = [f"  {at}  {missing}"]

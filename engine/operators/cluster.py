@@ -147,7 +147,7 @@ class ClusterLogic:
         records.next += 1
         self.host.touch(key)
         for group in records.groups:
-            if at_ms < group.last + self.spec.within_ms and self._alike(group.anchor, record):
+            if at_ms < group.last + self.spec.within_ms and self.alike(group.anchor, record):
                 if group.take(record):
                     self._tell(key, group, at_ms, event, feed)
                 self._arm(key, records)
@@ -160,8 +160,8 @@ class ClusterLogic:
         oldest = record.at_ms - self.spec.within_ms
         records.free = [one for one in records.free if one.at_ms > oldest]
         records.free = [*records.free, record][-self.spec.keep :]
-        for anchor in [one for one in records.free if self._alike(one, record)]:
-            members = [one for one in records.free if self._alike(anchor, one)]
+        for anchor in [one for one in records.free if self.alike(one, record)]:
+            members = [one for one in records.free if self.alike(anchor, one)]
             if len({one.who or one.number for one in members}) >= self.spec.at_least:
                 group = Group(anchor, members[0].at_ms)
                 for one in members:
@@ -171,7 +171,7 @@ class ClusterLogic:
                 self._tell(key, group, record.at_ms, event, feed)
                 return
 
-    def _alike(self, one: Kept, other: Kept) -> bool:
+    def alike(self, one: Kept, other: Kept) -> bool:
         """Whether two records are near each other and say the same; each is like itself."""
         far, here, there = self.far, one.place, other.place
         if far is not None and here is not None and there is not None and far(*here, *there):

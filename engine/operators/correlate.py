@@ -162,8 +162,8 @@ class CorrelateLogic:
             if not seen.open and at_ms >= seen.at + rules[number].within_ms
         ]:
             del signals.seen[number]
-        score = sum(self._worth(number, seen, at_ms) for number, seen in signals.seen.items())
-        if signals.seen and self._is_enough(signals, score):
+        score = sum(self.worth(number, seen, at_ms) for number, seen in signals.seen.items())
+        if signals.seen and self.is_enough(signals, score):
             if signals.since == NEVER:
                 signals.since = at_ms
             self.life.hold(key, signals.since, at_ms, event, self._facts(signals, score, at_ms))
@@ -172,7 +172,8 @@ class CorrelateLogic:
             self.life.gone(key, at_ms, signals.event)
         self._arm(key, signals, at_ms, score)
 
-    def _is_enough(self, signals: Signals, score: float) -> bool:
+    def is_enough(self, signals: Signals, score: float) -> bool:
+        """Whether what counts now, worth so much in sum, is what the rule asks for."""
         if self.condition is not None:
             counts = {
                 signal.name: number in signals.seen
@@ -183,7 +184,7 @@ class CorrelateLogic:
             return len(signals.seen) >= self.spec.at_least
         return score >= self.spec.reach
 
-    def _worth(self, number: int, seen: Seen, at_ms: int) -> float:
+    def worth(self, number: int, seen: Seen, at_ms: int) -> float:
         """What a signal adds to the score now."""
         weight = self.spec.signals[number].weight
         half = self.spec.half_life_ms
@@ -202,7 +203,7 @@ class CorrelateLogic:
                 "open": signals.seen[number].open,
                 "times": signals.seen[number].times,
                 "weight": rules[number].weight,
-                "worth": round(self._worth(number, signals.seen[number], at_ms), 6),
+                "worth": round(self.worth(number, signals.seen[number], at_ms), 6),
             }
             for number in numbers
         ]

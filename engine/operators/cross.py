@@ -169,7 +169,7 @@ class CrossLogic:
         here: Position,
     ) -> None:  # fmt: skip
         """A key is where the rule does not want it: an alert for as long as `while` holds."""
-        if not self._meant(key, place, event, at_ms):
+        if not self.meant(key, place, event, at_ms):
             self.life.gone(key, at_ms, event, place.id)
             return
         facts: dict[str, Any] = {"zone": place.record, "feed": feed, "last": at_ms}
@@ -183,7 +183,7 @@ class CrossLogic:
         met: Position,
     ) -> None:  # fmt: skip
         """A key passed: an alert that the next fix ends, or `quiet`."""
-        if not self._meant(key, place, event, at_ms):
+        if not self.meant(key, place, event, at_ms):
             return
         track.hits[place.id] = at_ms
         facts = {"zone": place.record, "feed": feed, "last": at_ms, "anchor": list(met)}
@@ -191,7 +191,7 @@ class CrossLogic:
         if self.spec.quiet_ms:
             self.host.wake(at_ms + self.spec.quiet_ms, key)
 
-    def _meant(self, key: str, place: Place, event: Event, at_ms: int) -> bool:
+    def meant(self, key: str, place: Place, event: Event, at_ms: int) -> bool:
         """Whether `while` holds of a fix and a zone or line."""
         if self.only_while is None:
             return True

@@ -94,7 +94,7 @@ class SilenceLogic:
                 self.life.gone(key, at_ms, event)
             if watch.until or not watch.wake:
                 watch.until = 0
-                self._arm(key, watch, self._next(key, at_ms, at_ms)[0])
+                self._arm(key, watch, self.next_due(key, at_ms, at_ms)[0])
 
         return on_event
 
@@ -113,14 +113,14 @@ class SilenceLogic:
             elif event_ms <= watch.last:
                 return
             elif key in self.life.open:
-                due, _ = self._next(key, watch.last, watch.last)
+                due, _ = self.next_due(key, watch.last, watch.last)
                 if due is not None and event_ms >= due:
                     self.life.gone(key, event_ms, event)
                 else:
                     self.life.retract(key, event_ms, event)
             watch.last, watch.event, watch.feed, watch.until = event_ms, event, feed, 0
             self.host.touch(key)
-            self._arm(key, watch, self._next(key, event_ms, event_ms)[0])
+            self._arm(key, watch, self.next_due(key, event_ms, event_ms)[0])
 
         return on_late
 
@@ -143,7 +143,7 @@ class SilenceLogic:
             self.life.gone(key, at_ms, watch.event)
             del self.keys[key]
             return
-        due, stint = self._next(key, watch.last, at_ms)
+        due, stint = self.next_due(key, watch.last, at_ms)
         if due is None or due > at_ms:
             self._arm(key, watch, due)
             return
@@ -173,7 +173,7 @@ class SilenceLogic:
             watch.wake = at_ms
             self.host.wake(at_ms, key)
 
-    def _next(self, key: str, last: int, now: int) -> tuple[int | None, Stint]:
+    def next_due(self, key: str, last: int, now: int) -> tuple[int | None, Stint]:
         """When a key that last reported at `last` is silent for too long, and in which stint.
 
         None when that is in no stint that is not over now.
@@ -196,7 +196,7 @@ class SilenceLogic:
             if key not in self.keys:
                 watch = self.keys[key] = Watch(max(stints[0].start, since_ms))
                 self.host.touch(key)
-                self._arm(key, watch, self._next(key, watch.last, since_ms)[0])
+                self._arm(key, watch, self.next_due(key, watch.last, since_ms)[0])
 
     def save(self, key: str) -> Any:
         """The key's last event and episodes, or None."""

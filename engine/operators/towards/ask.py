@@ -4,16 +4,55 @@ from collections.abc import Mapping
 
 from engine.model.progress import Progress
 from engine.operators.base import Logic
+from engine.operators.change import ChangeLogic
+from engine.operators.cluster import ClusterLogic
+from engine.operators.correlate import CorrelateLogic
+from engine.operators.corridor import CorridorLogic
+from engine.operators.cross import CrossLogic
 from engine.operators.deadline import DeadlineLogic
 from engine.operators.dwell import DwellLogic
 from engine.operators.match import MatchLogic
-from engine.operators.towards import deadline, dwell, match
+from engine.operators.near import NearLogic
+from engine.operators.near_apart import ApartLogic
+from engine.operators.near_cells import CellsLogic
+from engine.operators.scatter import ScatterLogic
+from engine.operators.sequence import SequenceLogic
+from engine.operators.silence import SilenceLogic
+from engine.operators.towards import (
+    change,
+    cluster,
+    correlate,
+    corridor,
+    cross,
+    deadline,
+    dwell,
+    match,
+    near,
+    sequence,
+    silence,
+    window,
+)
 from engine.operators.towards.base import NO_SIGHT, Ask, Sight
+from engine.operators.window import WindowLogic
+from engine.operators.window_session import SessionLogic
 
 ASKED: Mapping[type, Ask] = {
+    ApartLogic: near.apart,
+    CellsLogic: near.in_cells,
+    ChangeLogic: change.change,
+    ClusterLogic: cluster.cluster,
+    CorrelateLogic: correlate.correlate,
+    CorridorLogic: corridor.corridor,
+    CrossLogic: cross.cross,
     DeadlineLogic: deadline.deadline,
     DwellLogic: dwell.dwell,
     MatchLogic: match.match,
+    NearLogic: near.gathered,
+    ScatterLogic: near.scattered,
+    SequenceLogic: sequence.sequence,
+    SessionLogic: window.session,
+    SilenceLogic: silence.silence,
+    WindowLogic: window.window,
 }
 
 

@@ -40,7 +40,7 @@ def _cycle(logic: DeadlineLogic, key: str, clock: Clock, cycle: Cycle, at_ms: in
     for number in owed if not cycle.met else ():
         need, got = logic.parts.needs[number], cycle.got[number]
         reach = logic.reach(key, clock, number, at_ms)
-        named = {"need_name": need.name}
+        named = {"need_name": need.feed if need.name == "need" else need.name}
         if reach is None:
             steps.append(Step("deadline-missing", True, found=named))
         elif reach == float("inf"):
@@ -49,7 +49,8 @@ def _cycle(logic: DeadlineLogic, key: str, clock: Clock, cycle: Cycle, at_ms: in
             steps.append(Step("deadline-short", True, got, reach, found=named))
     if clock.paused:
         steps.append(Step("deadline-paused", met=False, at_ms=clock.paused))
-    steps.append(_due(logic, cycle, at_ms))
+    if owed and not cycle.met:
+        steps.append(_due(logic, cycle, at_ms))
     part = "" if spec.every is None else str(cycle.number)
     return tried(logic.life, key, part, at_ms, steps)
 
