@@ -109,6 +109,12 @@ class Funnel(msgspec.Struct, kw_only=True, omit_defaults=True):
         return "" if unmet is None else unmet.name
 
 
+def data_of(funnel: Funnel) -> dict[str, Any]:
+    """An answer as plain values, for programs."""
+    plain: dict[str, Any] = msgspec.to_builtins(funnel)
+    return {**plain, "stops_at": funnel.stops_at}
+
+
 def _counts_unseen(best: Progress | None) -> bool:
     """Whether the operator itself counts something though no record was admitted."""
     return best is not None and bool(best.steps) and best.steps[0].met is True

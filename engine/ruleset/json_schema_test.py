@@ -36,6 +36,16 @@ _EXPECT = {
     "maxProperties": 1,
     "properties": {word: _about(word, **_SAID) for word in _WORDS},
 }
+_TRACE = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["stops_at"],
+    "properties": {
+        "rule": _about("rule", **_SCALAR),
+        "key": _about("key", **_SCALAR),
+        "stops_at": _about("stops-at", type="string"),
+    },
+}
 CASE: dict[str, Any] = {
     "name": _about("name", type="string"),
     "rules": _about("rules", **_NAMES),
@@ -56,6 +66,13 @@ CASE: dict[str, Any] = {
     "lists": _about("lists", type="object", additionalProperties=_NAMES),
     "overrides": _about("overrides", type="array", items={"type": "string"}),
     "expect": _about("expect", type="array", items={"$ref": "#/$defs/expected"}),
+    "expect_trace": _about(
+        "expect-trace",
+        anyOf=[
+            {"$ref": "#/$defs/trace"},
+            {"type": "array", "items": {"$ref": "#/$defs/trace"}},
+        ],
+    ),
 }
 """Every key of a case."""
 
@@ -77,5 +94,6 @@ TEST_SCHEMA: dict[str, Any] = {
         },
         "expected": _EXPECT,
         "line": _LINE,
+        "trace": _TRACE,
     },
 }

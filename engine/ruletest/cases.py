@@ -12,6 +12,7 @@ from engine.ruletest.expect import Expectation, Word
 from engine.ruletest.moments import MINUTE_MS, Moments, Unreadable
 from engine.ruletest.reader import Reader, nearest
 from engine.ruletest.story import Given, Teller
+from engine.ruletest.traces import TraceLine, read_traces
 
 START = "2026-03-02 09:00"
 """A Monday morning with no holiday near it."""
@@ -19,7 +20,7 @@ START = "2026-03-02 09:00"
 _FILE = ("tests", "rules", "defaults")
 _CASE = (
     "name", "rules", "feed", "start", "until", "every", "track", "jitter", "series", "set",
-    "events", "tables", "lists", "overrides", "expect",
+    "events", "tables", "lists", "overrides", "expect", "expect_trace",
 )  # fmt: skip
 _LINE = ("at", "severity", "text", "key", "rule", "reason")
 
@@ -34,6 +35,7 @@ class Case:
         until_ms: Event time up to which timers fire, inclusive.
         tables: Rows, as declared, that take the place of a table's own.
         shared: What it says about lists and overrides.
+        traces: Where keys must have stopped on their way to an alert.
 
     """
 
@@ -46,6 +48,7 @@ class Case:
     expected: tuple[Expectation, ...]
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
     shared: SharedAs = AS_DECLARED
+    traces: tuple[TraceLine, ...] = ()
 
 
 def read_cases(document: Document, project: Project) -> tuple[list[Case], list[Problem]]:
@@ -101,6 +104,7 @@ class _CaseReader:
         teller = Teller(self.reader, self.project, self._feeds(rules), moments, self.path)
         given = teller.tell(self.body)
         expected = self._expected(moments)
+        traces = self._traces(rules)
         until = self._until(moments, given, expected)
         if len(self.reader.problems) > before:
             return None
@@ -114,7 +118,14 @@ class _CaseReader:
             expected=tuple(expected),
             tables=self._tables(),
             shared=shared,
+            traces=traces,
         )
+
+    def _traces(self, rules: Sequence[str]) -> tuple[TraceLine, ...]:
+        if "expect_trace" not in self.body:
+            return ()
+        path = (*self.path, "expect_trace")
+        return tuple(read_traces(self.reader, self.body["expect_trace"], path, rules))
 
     def _shared(self) -> SharedAs:
         """Values that take the place of lists, and the overrides that hold."""

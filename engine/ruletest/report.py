@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from engine.explain.funnel import data_of
 from engine.ruletest.expect import describe
 from engine.ruletest.run import Result
+from engine.ruletest.traces import funnel_lines
 from engine.text import say
 
 
@@ -20,6 +22,7 @@ def as_text(results: Sequence[Result], lang: str, *, verbose: bool = False) -> s
         mark = say("test-passed" if result.passed else "test-failed", lang)
         lines.append(f"  {mark} {result.case.name}")
         lines += [f"    {line}" for line in failures(result, lang)]
+        lines += funnel_lines(result.funnels, lang)
         lines += [f"    {line}" for line in _todos(result, lang)]
         if verbose:
             lines += [f"      {describe(c, result.case.moments, lang)}" for c in result.changes]
@@ -86,6 +89,7 @@ def _case(result: Result, lang: str) -> Mapping[str, Any]:
         "passed": result.passed,
         "records": result.records,
         "failures": failures(result, lang),
+        "explained": [data_of(funnel) for funnel in result.funnels],
         "todo": _todos(result, lang),
         "alerts": [
             {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import Level, Location
+from engine.explain.funnel import Funnel
 from engine.feeds.spec import FieldType
 from engine.model.change import Change
 from engine.ports import Rejected, Trouble
@@ -16,6 +17,7 @@ from engine.ruletest.bench import Bench
 from engine.ruletest.cases import Case
 from engine.ruletest.expect import Mismatch, Verdict, compare
 from engine.ruletest.moments import Moments, Unreadable
+from engine.ruletest.traces import judge_traces, why
 from engine.ruletest.variants import Telling, script
 from engine.ruletest.wire import letters, write_time
 from engine.state.tables import Table, column_spec
@@ -39,6 +41,8 @@ class Result:
     changes: tuple[Change, ...]
     deviations: tuple[Deviation, ...] = ()
     records: int = 0
+    funnels: tuple[Funnel, ...] = ()
+    """Of a case that went otherwise than expected: how far its keys came."""
 
     @property
     def passed(self) -> bool:
@@ -65,14 +69,20 @@ def run_case(case: Case, project: Project, tellings: Sequence[Telling] = tuple(T
     verdict = compare(case.expected, own, case.at, case.moments)
     refused = [_refused(rejected, case.at) for rejected in _distinct(plain.rejected)]
     broken = [_broken(trouble, case.at) for trouble in plain.troubles]
-    verdict = replace(verdict, failures=(*refused, *broken, *verdict.failures))
+    came = [(letter.feed, letter.value) for letter in lines]
+    stops = judge_traces(case.traces, program, came, case.until_ms)
+    verdict = replace(verdict, failures=(*refused, *broken, *verdict.failures, *stops))
     deviations = []
     for telling in tellings:
         if telling is not Telling.AS_WRITTEN:
             other = bench.play(script(telling, lines, lateness))
             if found := difference(telling, plain.changes, other.changes):
                 deviations.append(found)
-    return Result(case, verdict, tuple(plain.changes), tuple(deviations), len(lines))
+    specs = [told.rules[name] for name in case.rules]
+    funnels = why(verdict.failures, specs, program, came, case.until_ms)
+    return Result(
+        case, verdict, tuple(plain.changes), tuple(deviations), len(lines), tuple(funnels)
+    )
 
 
 def _for_case(case: Case, project: Project) -> tuple[Project, list[Mismatch]]:

@@ -5,9 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.progress import Progress
@@ -18,7 +15,7 @@ from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.lineup import lineup
 from engine.edge.wiring import time_reader
 from engine.explain.course import Course
-from engine.explain.funnel import Funnel
+from engine.explain.funnel import Funnel, data_of
 from engine.explain.words import as_text
 from engine.ports import Source
 from engine.replay import Replay
@@ -94,12 +91,6 @@ def show(funnel: Funnel) -> None:
         voice().data(data_of(funnel))
     else:
         voice().line(as_text(funnel, voice().lang))
-
-
-def data_of(funnel: Funnel) -> dict[str, Any]:
-    """An answer as plain values."""
-    plain: dict[str, Any] = msgspec.to_builtins(funnel)
-    return {**plain, "stops_at": funnel.stops_at}
 
 
 def _over_recordings(asked: Asked, key: str) -> int:
