@@ -72,6 +72,8 @@ def hand_over(old: Space, new: Space, rows: Sequence[Write]) -> Space:
     _take_cleaning(old, new)
     new.handlers = Handlers(new.program, new.logics, new.quarantine, new._trouble)  # noqa: SLF001
     new.handlers.settle()
+    new.dormant.take_over(old.dormant, moved)
+    new.dormant.guard(new.handlers.rows, len(new.logics))
     guard(new, {**old.floors, **new.floors})
     _take_waiting(old, new)
     if old.begun:

@@ -28,6 +28,7 @@ from engine.ports import Outcome, Position, Record, Rejected, Sent, SourceId, Tr
 from engine.ruleset.compile import Program, SpaceProgram
 from engine.state.buffer import Entry, ReorderBuffer
 from engine.state.codec import pack_row
+from engine.state.dormant import Dormant
 from engine.state.hygiene import Cleaning
 from engine.state.log import Log
 from engine.state.quarantine import Quarantine
@@ -93,6 +94,7 @@ class Space:
             for rule, host in zip(program.rules, self.hosts, strict=True)
         ]
         self.notebook.logics = self.logics
+        self.dormant = Dormant(self.logics)
         self.intakes = {
             feed: make_intake(program, number) for number, feed in enumerate(program.feeds)
         }
@@ -303,11 +305,14 @@ class Space:
     def _fire(self, before_ms: int) -> None:
         """Call the timers of all instants before `before_ms`, in order."""
         timers, logics, off = self.timers, self.logics, self.handlers.off
+        dormant = self.dormant
         while timers and timers[0][0] < before_ms:
             at_ms, number, key = heappop(timers)
             if number in off:
                 continue
             try:
+                if dormant.rows:
+                    dormant.rouse(number, key)
                 logics[number].on_timer(key, at_ms)
                 if logics[number].life.remembers:
                     logics[number].life.rest_over(subject_of(key), at_ms)
@@ -463,8 +468,10 @@ class Space:
     def sizes(self) -> dict[str, int]:
         """How many keys each rule remembers."""
         return {
-            rule.spec.id: logic.size()
-            for rule, logic in zip(self.program.rules, self.logics, strict=True)
+            rule.spec.id: logic.size() + self.dormant.size(number)
+            for number, (rule, logic) in enumerate(
+                zip(self.program.rules, self.logics, strict=True)
+            )
         }
 
 

@@ -4,9 +4,11 @@ A row names the hash of the rule that wrote it. A rule that was edited reads old
 `on_change` says so; otherwise the program refuses to start and prints the plan.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -14,6 +16,7 @@ import msgspec
 from engine.errors import StateError
 from engine.ports import Position, Write
 from engine.ruleset.spec import RuleSpec
+from engine.state.rows import by_rule
 
 ROW_VERSION = 1
 MOVED_VERSION = 2
@@ -32,6 +35,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 _USUAL = b"\x93\x01\xac"
 """How a row of version 1 begins whose rule hash has 12 digits: a list of 3, 1, a text of 12."""
+_HEAD = slice(0, len(_USUAL) + 12)
 
 
 class Meta(msgspec.Struct, array_like=True):
@@ -85,6 +89,33 @@ def written_by(value: bytes) -> str:
     if value[:3] == _USUAL:
         return value[3:15].decode()
     return unpack_moved(value)[0]
+
+
+def versions(values: Collection[bytes]) -> Counter[str]:
+    """How many of these rows each version of their rule wrote, by its hash."""
+    counts: Counter[str] = Counter()
+    # Counted by their first bytes, which costs a tenth of asking each row.
+    for head, count in Counter(map(itemgetter(_HEAD), values)).items():
+        if head[:3] == _USUAL:
+            counts[head[3:].decode()] += count
+        else:
+            unusual = (value for value in values if value[_HEAD] == head)
+            counts.update(map(written_by, unusual))
+    return counts
+
+
+def read_usual(stamp: str) -> Callable[[bytes], Any]:
+    """The function that reads the payload of a row which this version of a rule wrote.
+
+    It answers None for a row of another version, or one that was moved, and raises `DecodeError`
+    for damaged bytes.
+    """
+    usual = _USUAL + stamp.encode()
+
+    def read(value: bytes) -> Any:
+        return _decode(value)[2] if value[_HEAD] == usual else None
+
+    return read
 
 
 def unpack_moved(value: bytes) -> tuple[str, Any, int | None]:
@@ -167,11 +198,11 @@ def plan_state(rules: Mapping[str, RuleSpec], rows: Iterable[Write]) -> Plan:
     A rule that no longer exists leaves orphans, which are forgotten: taking a rule out is itself
     the word. An edited rule must name the old hash in `on_change`.
     """
-    counts: dict[tuple[str, str], int] = {}
-    for row in rows:
-        if row.value is None or row.rule.startswith(OWN):
-            continue
-        version = (row.rule, written_by(row.value))
-        counts[version] = counts.get(version, 0) + 1
+    counts = {
+        (rule, version): count
+        for rule, group in by_rule(rows).items()
+        if not rule.startswith(OWN)
+        for version, count in versions(group.values()).items()
+    }
     fates = {(rule, old): fate_of(rules.get(rule), old) for rule, old in counts}
     return Plan(counts, fates)

@@ -1,6 +1,6 @@
 """What becomes of each saved row at a start: taken up, converted, or forgotten.
 
-row --hash of the rule as it is--> taken up
+row --hash of the rule as it is--> taken up, at the latest when its key is touched
 --another hash, `keep`-------> taken up as it is, written anew under the new hash
 --another hash, `migrate`----> converted by its operator, then the same
 --another hash, `reset`------> forgotten; an alert that was announced is closed: `dropped`
@@ -9,7 +9,8 @@ row --hash of the rule as it is--> taken up
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from heapq import heapify
 from typing import TYPE_CHECKING, Any
 
 from engine.alerts.context import severity_of
@@ -17,6 +18,7 @@ from engine.alerts.lifecycle import Episode, Phase
 from engine.errors import NAMED, StateError
 from engine.model.change import Change, Transition, delivery_id, episode_id
 from engine.model.row_keys import owner_of, subject_of
+from engine.operators.dormancy import dormancy
 from engine.operators.migrate import Unconvertible, Why, migration
 from engine.ports import Record, SourceId, Write
 from engine.state.codec import (
@@ -28,7 +30,9 @@ from engine.state.codec import (
     unpack_moved,
     unpack_row,
 )
+from engine.state.dormant import Timer
 from engine.state.log import Log
+from engine.state.rows import by_rule
 from engine.state.watermark import NEVER
 
 if TYPE_CHECKING:
@@ -54,46 +58,84 @@ def take_up(space: "Space", rows: Sequence[Write]) -> list[tuple[int, str]]:
         StateError: An edited rule says nothing about its rows, or they cannot be read by it.
 
     """
-    numbers = {rule.spec.id: number for number, rule in enumerate(space.program.rules)}
-    cleanings = {cleaning.rule: cleaning for cleaning in space.cleaning.values()}
-    fates: dict[tuple[str, str], Fate] = {}
-    gone: list[tuple[Write, str, Any]] = []
+    taken = _Taken(space)
     waiting: list[Write] = []
-    anew: list[tuple[int, str]] = []
-    floors: Floors = {}
-    watermark = space.progress.watermark
-    for row in rows:
-        if row.value is None:
-            continue
-        if row.rule == WAITING:
-            waiting.append(row)
-            continue
-        old, payload, floor = unpack_moved(row.value)
-        if row.rule.startswith(OWN):
-            if row.rule in cleanings:
-                cleanings[row.rule].load(row.key, payload)
-                if floor is not None and floor > watermark:
-                    cleanings[row.rule].floors[row.key] = floor
-            continue
-        number = numbers.get(row.rule, -1)
-        fate = fates.get((row.rule, old))
-        if fate is None:
-            spec = None if number < 0 else space.program.rules[number].spec
-            fate = fates[row.rule, old] = fate_of(spec, old)
-        if fate is Fate.REFUSED:
-            raise StateError(row.rule)
-        if fate in (Fate.RESET, Fate.ORPHAN):
-            gone.append((row, old, payload))
-            continue
-        if fate is not Fate.FITS:
-            anew.append((number, row.key))
-        load_row(space, number, row, payload, fate)
-        if floor is not None and floor > watermark:
-            floors.setdefault(row.rule, {})[owner_of(row.key)] = floor
-    _forget(space, sorted(gone, key=lambda one: one[0][:2]), numbers)
-    guard(space, floors)
+    for rule, group in by_rule(rows).items():
+        if rule == WAITING:
+            waiting = [Write(rule, key, value) for key, value in group.items()]
+        elif rule.startswith(OWN):
+            taken.clean(rule, group)
+        else:
+            taken.rule(rule, group)
+    space.timers += taken.timers
+    heapify(space.timers)
+    _forget(space, sorted(taken.gone, key=lambda one: one[0][:2]), taken.numbers)
+    space.dormant.guard(space.handlers.rows, len(space.logics))
+    guard(space, taken.floors)
     _put_back(space, waiting)
-    return anew
+    return taken.anew
+
+
+class _Taken:
+    """What was found while the rows of a partition were taken up.
+
+    Attributes:
+        gone: Rows that are forgotten, with the hash and the payload they had.
+        anew: Keys (rule number, key) that must be written anew.
+        floors: Keys that are further on than the partition.
+        timers: What the dormant rows ask for.
+
+    """
+
+    def __init__(self, space: "Space") -> None:
+        self.space = space
+        self.numbers = {rule.spec.id: number for number, rule in enumerate(space.program.rules)}
+        self.gone: list[tuple[Write, str, Any]] = []
+        self.anew: list[tuple[int, str]] = []
+        self.floors: Floors = {}
+        self.timers: list[Timer] = []
+
+    def clean(self, rule: str, rows: Mapping[str, bytes]) -> None:
+        """Give rows to the feed's cleaning that wrote them, if it is still there."""
+        space = self.space
+        for cleaning in space.cleaning.values():
+            if cleaning.rule == rule:
+                for key, value in rows.items():
+                    _, payload, floor = unpack_moved(value)
+                    cleaning.load(key, payload)
+                    if floor is not None and floor > space.progress.watermark:
+                        cleaning.floors[key] = floor
+
+    def rule(self, rule: str, rows: dict[str, bytes]) -> None:
+        """Give rows to their rule, or leave them dormant.
+
+        Raises:
+            StateError: An edited rule says nothing about its rows, or they cannot be read by it.
+
+        """
+        space, number = self.space, self.numbers.get(rule, -1)
+        spec = None if number < 0 else space.program.rules[number].spec
+        way = None if spec is None or spec.limits.keys else dormancy(space.logics[number])
+        if spec is not None and way is not None:
+            rows, timers = space.dormant.lay(number, way, spec.hash, rows)
+            self.timers += timers
+        fates: dict[str, Fate] = {}
+        for key, value in rows.items():
+            row = Write(rule, key, value)
+            old, payload, floor = unpack_moved(value)
+            fate = fates.get(old)
+            if fate is None:
+                fate = fates[old] = fate_of(spec, old)
+            if fate is Fate.REFUSED:
+                raise StateError(rule)
+            if fate in (Fate.RESET, Fate.ORPHAN):
+                self.gone.append((row, old, payload))
+                continue
+            if fate is not Fate.FITS:
+                self.anew.append((number, key))
+            load_row(space, number, row, payload, fate)
+            if floor is not None and floor > space.progress.watermark:
+                self.floors.setdefault(rule, {})[owner_of(key)] = floor
 
 
 def load_row(space: "Space", number: int, row: Write, payload: Any, fate: Fate) -> None:

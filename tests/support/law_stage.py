@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
+from dormant_rows import check_dormant
 from hypothesis import given, settings
 from hypothesis.strategies import SearchStrategy
 from small_world import Line, Saved, compiled
@@ -73,6 +74,7 @@ class Stage:
             rows = [Write(*key, value) for key, value in saved.rows.get(name, {}).items()]
             for position in space.restore(saved.meta.get(name), rows).values():
                 read[name] = position.committed
+            check_dormant(space)
         return engine, read
 
     def hold(self, world: Sequence[Line], rnd: random.Random) -> list[Change]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 import orjson
+from dormant_rows import check_dormant
 
 from engine.model.change import Change
 from engine.pipeline import Engine
@@ -198,4 +199,5 @@ def _start(saved: Saved) -> tuple[Engine, dict[tuple[str, str], int]]:
         rows = [Write(*key, value) for key, value in saved.rows.get(name, {}).items()]
         for log, position in space.restore(saved.meta.get(name), rows).items():
             read[name, log] = position.committed
+        check_dormant(space)
     return engine, read

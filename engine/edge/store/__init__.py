@@ -26,6 +26,7 @@ from engine.errors import NotKept
 from engine.feeds.derived import PREFIX
 from engine.model.change import Change
 from engine.ports import InboxRow, Outcome, Position, Record, Rejected, SourceId, Trouble, Write
+from engine.state.rows import Groups, StateRows
 
 __all__ = [
     "Backlog", "Due", "Place", "Retention", "Route", "Saved", "Store", "Stored", "Tick",
@@ -347,15 +348,17 @@ class Store:
 
 
 def _saved(link: sqlite3.Connection) -> dict[Place, Saved]:
-    rows: dict[Place, list[Write]] = {}
+    rows: dict[Place, Groups] = {}
     query = "SELECT space, partition, rule, key, value FROM state ORDER BY 1, 2, 3, 4"
     for space, partition, rule, key, value in link.execute(query):
-        rows.setdefault((space, partition), []).append(Write(rule, key, value))
+        rows.setdefault((space, partition), {}).setdefault(rule, {})[key] = value
     metas: dict[Place, bytes] = {
         (space, partition): value
         for space, partition, value in link.execute("SELECT space, partition, value FROM meta")
     }
-    return {place: Saved(metas.get(place), rows.get(place, [])) for place in {*rows, *metas}}
+    return {
+        place: Saved(metas.get(place), StateRows(rows.get(place, {}))) for place in {*rows, *metas}
+    }
 
 
 def _files(link: sqlite3.Connection, source: str) -> list[str]:

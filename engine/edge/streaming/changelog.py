@@ -16,6 +16,7 @@ from engine.edge import crashpoint
 from engine.edge.streaming.bulk import read_bulk
 from engine.edge.streaming.link import Link
 from engine.ports import Write
+from engine.state.rows import Groups
 
 META = b""
 """The key of the partition's own record."""
@@ -40,6 +41,13 @@ class SavedRows(Sequence[Write]):
 
     def __init__(self, kept: Mapping[bytes, bytes]) -> None:
         self._kept = kept
+        self._groups: Groups | None = None
+
+    def by_rule(self) -> Groups:
+        """The rows of each rule, made once."""
+        if self._groups is None:
+            self._groups = _by_rule(self._kept)
+        return self._groups
 
     def __iter__(self) -> Iterator[Write]:
         return (row_of(raw, value) for raw, value in self._kept.items())
@@ -55,6 +63,20 @@ class SavedRows(Sequence[Write]):
 
     def __getitem__(self, place: int | slice) -> Write | Sequence[Write]:
         return list(self)[place]
+
+
+def _by_rule(kept: Mapping[bytes, bytes]) -> Groups:
+    """Raw rows by rule and key. Neighbours mostly share their rule, so it is found once."""
+    groups: Groups = {}
+    rows: dict[str, bytes] = {}
+    start, length = b"", 0
+    for raw, value in kept.items():
+        if not length or raw[:length] != start:
+            rule, zero, _ = raw.partition(b"\0")
+            start, length = rule + zero, len(rule) + 1 if zero else 0
+            rows = groups.setdefault(rule.decode(), {})
+        rows[raw[length:].decode() if length else ""] = value
+    return groups
 
 
 async def read_back(link: Link, topic: str, partition: int) -> dict[bytes, bytes]:

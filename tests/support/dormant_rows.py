@@ -1,0 +1,24 @@
+"""Holds what is said of dormant rows against what happens when they are taken up."""
+
+from collections import Counter
+
+from engine.pipeline import Space
+from engine.state.codec import pack_row, unpack_row
+
+
+def check_dormant(space: Space) -> int:
+    """Assert that dormant rows have the timers that taking them up asks for, and lose nothing.
+
+    Returns:
+        How many rows are dormant.
+
+    """
+    fresh = Space(space.program)
+    for number, rows in space.dormant.rows.items():
+        stamp, logic = space.program.rules[number].spec.hash, fresh.logics[number]
+        for key, value in rows.items():
+            logic.load(key, unpack_row(value)[1])
+            assert pack_row(stamp, logic.save(key)) == value
+        asked = Counter(one for one in space.timers if one[1] == number and one[2] in rows)
+        assert asked == Counter(one for one in fresh.timers if one[1] == number)
+    return sum(map(len, space.dormant.rows.values()))
