@@ -158,7 +158,7 @@ def _readable(plan: Plan, program: Program) -> Plan:
     for source in plan.sources:
         if source not in kept:
             log.warning("source-unread", source=source.name, feed=source.options.feed)
-    return Plan(kept, plan.sinks, plan.routes)
+    return Plan(kept, plan.sinks, plan.routes, plan.down)
 
 
 def _posted(plan: Plan, work: Work) -> dict[str, tuple[str, ...]]:

@@ -47,6 +47,7 @@ class Metrics:
         self._rejected = self._counter("rejected", "Records refused", "feed", "reason")
         self._counts = self._counter("core", "What the core counted", "what", "label")
         self._alerts = self._counter("alerts", "Alert transitions", "rule", "transition")
+        self._held = self._counter("held", "Alerts held while their feed is down", "rule")
         self._deliveries = self._counter("deliveries", "Sends by result", "sink", "result")
         self._batches = self._histogram("batch_seconds", "Time of a batch", _BATCH_SECONDS, "step")
         self._sends = self._histogram("delivery_seconds", "Time of a send", _SEND_SECONDS, "sink")
@@ -127,6 +128,8 @@ class Metrics:
             self._child(self._alerts, change.rule, change.transition.value).inc()
         for (feed, reason), count in stored.rejected.items():
             self._child(self._rejected, feed, reason).inc(count)
+        for rule, count in stored.held.items():
+            self._child(self._held, rule).inc(count)
 
     def reached(self, feed: str, partition: int, newest_ms: int, now_ms: int) -> None:
         """How new the newest event of a source is."""

@@ -13,15 +13,15 @@ import connectors
 from connectors.sources.http import HttpSource, Intake
 from engine.decode.record import Bad, FeedDecoder
 from engine.decode.shape import columns_of_feed
+from engine.dispatch.inhibit import DownFeeds, Routing, down_feeds
 from engine.dispatch.retry import RetryPolicy
-from engine.dispatch.route import sinks_for, unknown_sinks
+from engine.dispatch.route import unknown_sinks
 from engine.edge.kafka_settings import access_problems
 from engine.edge.layers import Layers
 from engine.edge.settings import Configured, OutboxSettings, RetentionSettings
 from engine.edge.store.keep import Retention
 from engine.errors import DeclarationError, Level, Problem
 from engine.kafka.access import Access, is_loopback
-from engine.model.change import Change
 from engine.ports import Journal, Sink, SinkContext, Source, SourceContext
 from engine.ruleset.shape import nearest, validate
 from engine.ruleset.spec import Project, RouteSpec
@@ -51,10 +51,12 @@ class Plan:
     sources: Sequence[Declared] = ()
     sinks: Sequence[Declared] = ()
     routes: Mapping[str, RouteSpec] = field(default_factory=dict)
+    down: DownFeeds = field(default_factory=DownFeeds)
 
-    def route(self, change: Change) -> tuple[str, ...]:
-        """Names of the sinks that must hear of a change."""
-        return sinks_for(change, self.routes)
+    @property
+    def route(self) -> Routing:
+        """Which sinks must hear of a change, and which changes wait while a feed is down."""
+        return Routing(self.routes, self.down)
 
     def secrets(self, configured: Configured) -> list[str]:
         """Every secret of the settings and of files they name, so that logs can cut it out."""
@@ -86,7 +88,7 @@ def plan_connectors(configured: Configured, project: Project, lang: str) -> Plan
     ]
     if problems:
         raise DeclarationError(problems)
-    return Plan(sources, sinks, routes)
+    return Plan(sources, sinks, routes, down_feeds(project))
 
 
 def connector_problems(layers: Layers) -> list[Problem]:

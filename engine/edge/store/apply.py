@@ -9,11 +9,12 @@ from typing import NamedTuple
 import msgspec
 
 from engine.chain import Handed
+from engine.dispatch.inhibit import DownFeeds
 from engine.edge import crashpoint
-from engine.edge.store import outbox
+from engine.edge.store import held, outbox
 from engine.edge.store.notes import write_notes
 from engine.feeds.derived import PREFIX
-from engine.model.change import Change
+from engine.model.change import Change, Transition
 from engine.ports import Outcome, Position, Rejected, SourceId, Trouble, Write
 
 Route = Callable[[Change], Sequence[str]]
@@ -41,14 +42,17 @@ class Stored:
         changes: Transitions that were not stored before.
         queued: New outbox rows by sink.
         rejected: New dead letters by (feed, reason).
+        held: Alerts that wait because their feed is down, by rule.
 
     """
 
     changes: list[Change] = field(default_factory=list)
     queued: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
 
 
+_NOBODY = DownFeeds()
 _encode = msgspec.json.Encoder().encode
 
 
@@ -164,9 +168,14 @@ def write_changes(
                 change.delivery_id,
             ),
         )  # fmt: skip
-        for sink in route(change):
+        sinks, down = route(change), getattr(route, "down", _NOBODY)
+        for sink in sinks:
             outbox.put(link, change.delivery_id, change.episode_id, sink, now_ms)
-            stored.queued[sink] += 1
+        held.feed_changed(link, change, down, now_ms)
+        if sinks and held.hold(link, change, down, now_ms):
+            stored.held[change.rule] += change.transition is Transition.FIRED
+        else:
+            stored.queued.update(sinks)
         crashpoint.passing("alert-row-inserted")
 
 

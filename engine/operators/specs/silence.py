@@ -70,6 +70,28 @@ class SilenceSpec(OperatorSpec):
         """The roster."""
         return frozenset() if self.expected is None else frozenset({self.expected.table})
 
+    def of_feed(self) -> bool:
+        """Whether it is the feed as a whole that is silent."""
+        return False
+
     def keeps_every_key(self) -> bool:
         """Every key that reported may fall silent; a roster says how many there are."""
         return self.expected is None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSilenceSpec(SilenceSpec):
+    """Nothing that the rule wants came from a whole feed, whatever its keys; it is down."""
+
+    def of_feed(self) -> bool:
+        """It is."""
+        return True
+
+    def keeps_every_key(self) -> bool:
+        """Of all keys only the newest time is remembered."""
+        return False
+
+    @property
+    def step_ms(self) -> int:
+        """How exactly the newest time is known: a tenth of the silence, at least a second."""
+        return max(1000, self.exact_ms // 10)

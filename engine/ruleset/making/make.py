@@ -15,7 +15,7 @@ from engine.operators.specs.dwell import DwellSpec
 from engine.operators.specs.match import MatchSpec
 from engine.operators.specs.near import NearSpec
 from engine.operators.specs.sequence import SequenceSpec
-from engine.operators.specs.silence import SilenceSpec
+from engine.operators.specs.silence import FeedSilenceSpec, SilenceSpec
 from engine.operators.specs.window import WindowSpec
 from engine.ruleset.making import (
     change,
@@ -25,6 +25,7 @@ from engine.ruleset.making import (
     cross,
     deadline,
     dwell,
+    feed_silence,
     match,
     near,
     sequence,
@@ -51,7 +52,10 @@ MAKERS: Mapping[type[OperatorSpec], Callable[[Any, Making], Make]] = {
 Splitter = Callable[[RuleSpec, Mapping[str, FeedSpec], int], Sequence[Part]]
 """Divides a rule into parts: of the rule, its feeds, and how many floors of rules lie below it."""
 
-SPLITTERS: Mapping[type[OperatorSpec], Splitter] = {NearSpec: near.split}
+SPLITTERS: Mapping[type[OperatorSpec], Splitter] = {
+    NearSpec: near.split,
+    FeedSilenceSpec: feed_silence.split,
+}
 """Operators that work in several key spaces, one behind the other."""
 
 

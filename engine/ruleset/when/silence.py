@@ -1,9 +1,9 @@
 """`silence` as declared: nothing from a key for so long, perhaps from one never seen."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from engine.operators.specs.silence import During, Expected, SilenceSpec
+from engine.operators.specs.silence import During, Expected, FeedSilenceSpec, SilenceSpec
 from engine.ruleset.expr.types import Type
 from engine.ruleset.known import Known, start_record
 from engine.ruleset.quantities import Duration, PeriodText
@@ -37,11 +37,16 @@ class SilenceModel(OperatorModel):
 
     retracts: ClassVar[bool] = True
 
+    of: Literal["key", "feed"] = "key"
     at_least: PeriodText
     during: DuringModel | None = None
     roster: ExpectedModel | None = None
     forget: Duration | None = None
     calendar: Text = "cn"
+
+    def may_retract(self) -> bool:
+        """That a whole feed was silent for so long is said by all of its keys at once."""
+        return self.of == "key"
 
     def alert_names(self, known: Known) -> Mapping[str, Type]:
         """The record `expected`: the key's row of the roster."""
@@ -60,6 +65,8 @@ def load(model: SilenceModel, at: Loading) -> SilenceSpec | None:
         notes.known(model.during.calendar, known.calendars, "R207", (*_PATH, "during", "calendar"))
         hours = model.during.hours or _WHOLE_DAY
         during = During(model.during.calendar, hours, model.during.zone or zone)
+    if model.of == "feed" and model.roster is not None:
+        notes.add((*_PATH, "roster"), "R652", at_key=True)
     if model.forget is not None and model.roster is not None:
         notes.add((*_PATH, "forget"), "R570", at_key=True)
     rough_ms = round(model.at_least.rough_days * _DAY_MS)
@@ -67,7 +74,8 @@ def load(model: SilenceModel, at: Loading) -> SilenceSpec | None:
         notes.add((*_PATH, "forget"), "R571")
     expected = _expected(model, at)
     forget = max(30 * _DAY_MS, 2 * rough_ms) if model.forget is None else model.forget
-    spec = SilenceSpec(
+    made = FeedSilenceSpec if model.of == "feed" else SilenceSpec
+    spec = made(
         at_least=model.at_least,
         during=during,
         expected=expected,
@@ -76,6 +84,8 @@ def load(model: SilenceModel, at: Loading) -> SilenceSpec | None:
         zone=zone,
         calendar=model.calendar,
     )
+    if spec.of_feed() and not spec.exact_ms:
+        notes.add((*_PATH, "at_least"), "R651")
     if during is not None and not spec.exact_ms:
         notes.add((*_PATH, "during"), "R573", at_key=True)
     return spec
