@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.alerts.lifecycle import Episode
+from engine.geo.opening import HOURS, is_open
+from engine.geo.regions import Regions
 from engine.geo.zones import Zone, ZoneSet
+from engine.model.calendar import WorkCalendar
 from engine.ruleset.spec import LookupSpec, Severity
 from engine.state.tables import Table
 
@@ -26,11 +29,14 @@ class Surroundings:
         tables: Mapping[str, Table],
         zones: Mapping[str, ZoneSet],
         axes: tuple[str, str] | None,
+        calendars: Mapping[str, WorkCalendar] | None = None,
     ) -> None:
         self.lookups = {lookup.name: lookup for lookup in lookups}
         self.tables = tables
         self.zones = zones
         self.axes = axes
+        self.calendars = calendars or {}
+        self.regions = Regions(zones[REGIONS]) if REGIONS in zones else None
 
     def look_up(self, name: str, event: Any, at_ms: int) -> Mapping[str, Any] | None:
         """The row or zone that a look-up finds for an event at an instant, or None."""
@@ -38,7 +44,7 @@ class Surroundings:
         if lookup.zone:
             where = self.position(event)
             zone = None if where is None else self.zones[lookup.zone].at(*where)
-            return None if zone is None else zone_record(zone)
+            return None if zone is None else self._zone_record(zone, at_ms)
         if event is None:
             return None
         key = tuple(getattr(event, field) for field in lookup.on)
@@ -53,15 +59,15 @@ class Surroundings:
         return None if lon is None or lat is None else (lon, lat)
 
     def region(self, where: tuple[float, float] | None) -> Mapping[str, Any] | None:
-        """The county or town of a position, from the layer `regions` if the project has one."""
-        layer = self.zones.get(REGIONS)
-        zone = None if layer is None or where is None else layer.at(*where)
-        return None if zone is None else zone_record(zone)
+        """City, county and town of a position, from the layer `regions` if there is one."""
+        return None if self.regions is None or where is None else self.regions.at(*where)
 
-
-def zone_record(zone: Zone) -> dict[str, Any]:
-    """A zone as a record: its attributes, id and name."""
-    return {**zone.attributes, "id": zone.id, "name": zone.name}
+    def _zone_record(self, zone: Zone, at_ms: int) -> dict[str, Any]:
+        """A zone as a record: its attributes, id and name, and whether it is open."""
+        record = {**zone.attributes, "id": zone.id, "name": zone.name}
+        if HOURS in zone.attributes:
+            record["open"] = is_open(zone.attributes, self.calendars, at_ms)
+        return record
 
 
 class Names(dict[str, Any]):

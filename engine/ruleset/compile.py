@@ -340,7 +340,7 @@ def _rule(stage: Stage, project: Project, codec: StructCodec) -> RuleProgram:
         ),
         None,
     )
-    around = Surroundings(rule.lookups, project.tables, project.zones, axes)
+    around = Surroundings(rule.lookups, project.tables, project.zones, axes, project.calendars)
 
     def function(typed: Typed) -> Function:
         if typed.type.kind == "bool":

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.feeds.spec import FeedSpec
-from engine.ruleset.expr.types import ALERT_EXTRAS, EXTRAS, RECORD, Scope, Type, field_type
+from engine.ruleset.expr.types import ALERT_EXTRAS, EXTRAS, RECORD, REGION, Scope, Type, field_type
 from engine.ruleset.macros import Macro
 from engine.ruleset.spec import ListSpec, LookupSpec, Playbook, RouteSpec, TableSpec
 
@@ -16,6 +16,8 @@ REGIONS = "regions"
 """The layer that `region` reads."""
 
 _TEXT, _NUMBER, _BOOL = "text", "number", "bool"
+OPEN = Type(_BOOL, nullable=True)
+"""Of a zone with hours: whether it is open."""
 
 
 @dataclass(slots=True)
@@ -111,6 +113,8 @@ def common_scope(feeds: Sequence[FeedSpec], known: Known, lookups: Mapping[str, 
     elif place and all(name in shared for name in place):
         nullable = any(shared[name].nullable for name in place)
         names["position"] = replace(EXTRAS["position"], nullable=nullable)
+    if "position" in names:
+        names.setdefault("region", REGION)
     return Scope(names, frozenset(shared), place, known.zones(), known.calendars, known.shared())
 
 

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 from engine.errors import Level, Location, Problem
 from engine.feeds.alerts import ALERTS
 from engine.feeds.spec import FeedSpec
+from engine.geo.opening import HOURS
 from engine.geo.zones import ZoneSet
 from engine.model.calendar import WorkCalendar
 from engine.ruleset.document import Document
 from engine.ruleset.folders import Kind, Part, sort_files
-from engine.ruleset.known import Known, attributes_of
+from engine.ruleset.known import OPEN, Known, attributes_of
 from engine.ruleset.lint import lint
 from engine.ruleset.load_alerts import feed_of_alerts, reads_of
 from engine.ruleset.load_feed import build_feed
@@ -23,6 +24,7 @@ from engine.ruleset.load_parts import (
     build_playbook,
     build_route,
     build_table,
+    check_zones,
     file_name_problem,
     read_geojson,
 )
@@ -338,6 +340,9 @@ class _Loader:
         (self.known.lines if lines else self.known.layers)[part.stem] = attributes_of(listed)
         self.known.files[part.kind.value, part.stem] = part.file.path
         if zones is not None:
+            self.problems += check_zones(zones, part.file.path, self.calendars)
+            if not lines and any(HOURS in zone.attributes for zone in zones):
+                self.known.layers[part.stem] = {**self.known.layers[part.stem], "open": OPEN}
             self.zones[part.stem] = zones
             self.known.zone_ids |= {zone.id for zone in zones}
 

@@ -1,14 +1,19 @@
 """The parts of a pack that rules refer to: tables, zones, calendars, playbooks, lists, routes."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any, NoReturn
 
 from engine.errors import Location, Problem
 from engine.feeds.spec import FieldType
+from engine.geo.opening import HOURS, spans_of
+from engine.geo.regions import region_problems
+from engine.geo.zones import ZoneSet
 from engine.model.calendar import WorkCalendar
 from engine.ruleset.document import Document
+from engine.ruleset.known import REGIONS
 from engine.ruleset.load_feed import build_field, check_formats
 from engine.ruleset.notes import Notes
 from engine.ruleset.schema_feed import TableModel
@@ -19,6 +24,7 @@ from engine.ruleset.schema_pack import (
     PlaybookModel,
     RouteModel,
 )
+from engine.ruleset.shape import nearest, show
 from engine.ruleset.source import DeclaredFile, decode
 from engine.ruleset.spec import ListSpec, PackSpec, Playbook, RouteSpec, Severity, TableSpec
 from engine.ruleset.validate import basis_of, check_basis
@@ -144,6 +150,22 @@ def read_geojson(file: DeclaredFile) -> dict[str, Any] | Problem:
     if not isinstance(value, dict):
         return Problem(Location(file.path), "R126", {"name": file.path, "found": "[...]"})
     return value
+
+
+def check_zones(zones: ZoneSet, file: str, calendars: Mapping[str, WorkCalendar]) -> list[Problem]:
+    """What is wrong with the hours of zones, and with the levels of regions."""
+    found = region_problems(zones, file) if zones.name == REGIONS else []
+    at = Location(file)
+    for zone in zones:
+        if HOURS not in zone.attributes:
+            continue
+        hours, calendar = zone.attributes[HOURS], zone.attributes.get("calendar", "all-days")
+        if spans_of(hours) is None:
+            found.append(Problem(at, "R643", {"zone": zone.id, "hours": show(hours)}))
+        if calendar not in calendars:
+            near = nearest(str(calendar), calendars)
+            found.append(Problem(at, "R644", {"zone": zone.id, "name": calendar}, near))
+    return found
 
 
 class _Refused(Exception):

@@ -62,7 +62,7 @@ conditions = st.recursive(
 values = st.fixed_dictionaries({name: st.none() | st.integers(-3, 3) for name in "abc"})
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(conditions, conditions, terms, values)
 def test_a_macro_is_its_meaning_in_brackets(
     inner: str, outer: str, term: str, at: dict[str, float | None]
@@ -73,7 +73,7 @@ def test_a_macro_is_its_meaning_in_brackets(
     assert answer(used, macros, at) == answer(written, {}, at)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(conditions, values)
 def test_macros_of_macros_are_the_same_too(inner: str, at: dict[str, float | None]) -> None:
     macros = {

@@ -56,7 +56,7 @@ def merged(old: Any, new: Any) -> Any:
     }
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(mappings, mappings)
 def test_replacing_goes_through_mappings_key_by_key(
     old: dict[str, Any], new: dict[str, Any]
@@ -70,7 +70,7 @@ def test_replacing_goes_through_mappings_key_by_key(
         assert found == changed.new
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(mappings, mappings, mappings)
 def test_the_order_of_overrides_says_nothing_about_what_results(
     old: dict[str, Any], one: dict[str, Any], other: dict[str, Any]
@@ -156,7 +156,7 @@ def test_the_hash_of_a_rule_changes_when_a_part_of_its_events_goes_elsewhere() -
     assert plain.project.rules[DWELL].hash != split.project.rules[DWELL].hash
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from("abcd"), unique=True), st.lists(st.sampled_from("abcdef")))
 def test_appending_to_a_list_keeps_its_order_and_adds_what_is_new(
     old: list[str], more: list[str]

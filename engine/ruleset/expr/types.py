@@ -50,6 +50,19 @@ EXTRAS: Mapping[str, Type] = {
 }
 """Names every expression of a rule may use besides fields and look-ups."""
 
+REGION = Type(
+    RECORD,
+    nullable=True,
+    fields={
+        name: Type(TEXT, nullable=True)
+        for name in (
+            *("code", "name", "level", "city", "county", "town"),
+            *("city_code", "county_code", "town_code"),
+        )
+    },
+)
+"""City, county and town around a position."""
+
 ALERT_EXTRAS: Mapping[str, Type] = {
     "anchor": Type(POSITION, nullable=True),
     "held": Type(NUMBER, nullable=True, unit="ms"),
@@ -61,11 +74,7 @@ ALERT_EXTRAS: Mapping[str, Type] = {
     "place": Type(TEXT, nullable=True),
     "since": Type(TIME, nullable=True),
     "severity": Type(TEXT, nullable=True),
-    "region": Type(
-        RECORD,
-        nullable=True,
-        fields={name: Type(TEXT, nullable=True) for name in ("code", "name", "county", "town")},
-    ),
+    "region": REGION,
 }
 """Names that `except`, `clear`, `levels` and templates may use besides."""
 
