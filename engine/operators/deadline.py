@@ -78,6 +78,7 @@ class DeadlineLogic:
             self._take(feed, key, event, at_ms, at_ms)
             if key in opened:
                 self.life.event(key, event, at_ms)
+                self._let_go(key, at_ms)
 
         return on_event
 
@@ -225,18 +226,9 @@ class DeadlineLogic:
         for cycle in clock.cycles.values():
             begun = max(clock.paused, cycle.begin)
             if not cycle.met and begun < at_ms:
-                cycle.due = self._due_after_pause(clock, cycle, begun, at_ms)
+                cycle.due = clock.due_after(cycle, (begun, at_ms), self.spec, self.calendar)
                 cycle.steps = self._steps(cycle.due)
         clock.paused = 0
-
-    def _due_after_pause(self, clock: Clock, cycle: Cycle, begun: int, at_ms: int) -> int:
-        """When a cycle is due after another pause; days are counted from the whole limit."""
-        spec, at = self.spec, (self.calendar, self.spec.zone)
-        if not limits.in_days(spec.within):
-            return limits.after_pause(cycle.due, begun, at_ms, spec.within, at)
-        cycle.lost += (limits.day_of(at_ms, spec.zone) - limits.day_of(begun, spec.zone)).days
-        begin = (clock.start_ms, cycle.begin, cycle.number)
-        return limits.after_days(begin, spec.every, spec.within, cycle.lost, at)
 
     def _cancel(self, key: str, event: Event, event_ms: int, now_ms: int) -> None:
         """Nothing is due any more: what fired is cleared, or withdrawn if this was told late."""
@@ -349,6 +341,7 @@ class DeadlineLogic:
                 self._advance(key, at_ms)
         if key in self.life.open:
             self.life.on_timer(key, at_ms)
+            self._let_go(key, at_ms)
 
     def _advance(self, key: str, at_ms: int, known_ms: int | None = None) -> None:
         """Do what is due by `at_ms`, then ask for the next instant.
@@ -367,10 +360,8 @@ class DeadlineLogic:
             over = cycle.met or (cycle.due + self.late_ms <= at_ms and not self._judged(cycle))
             if cycle.end and cycle.end <= at_ms and over:
                 del clock.cycles[number]
-        if self.spec.every is None and self._forgotten(clock, key, at_ms):
-            del self.keys[key]
-            return
-        self._plan(key, clock, at_ms)
+        if not self._let_go(key, at_ms):
+            self._plan(key, clock, at_ms)
 
     def _climb(self, key: str, clock: Clock, cycle: Cycle, until_ms: int, known_ms: int) -> None:
         """Announce the warnings, the miss and the overdue levels whose instants have come."""
@@ -396,10 +387,16 @@ class DeadlineLogic:
         """Whether the cycle is one in which something was owed at all."""
         return self.spec.while_ is None or cycle.seen >= self.spec.while_count
 
-    def _forgotten(self, clock: Clock, key: str, at_ms: int) -> bool:
-        """Whether a single deadline lies so far back that it may be forgotten."""
-        last = clock.cycles[0].due + FORGET_AFTER_MS
-        return last <= at_ms and key not in self.life.open
+    def _let_go(self, key: str, at_ms: int) -> bool:
+        """Forget a single deadline that lies far back, unless its alert goes on."""
+        clock = self.keys.get(key)
+        if clock is None or clock.start is None or self.spec.every is not None:
+            return False
+        if key in self.life.open or clock.cycles[0].due + FORGET_AFTER_MS > at_ms:
+            return False
+        del self.keys[key]
+        self.host.touch(key)
+        return True
 
     def _plan(self, key: str, clock: Clock, at_ms: int) -> None:
         """Ask for the nearest instant at which something happens."""
@@ -409,8 +406,9 @@ class DeadlineLogic:
                 instants.append(max(cycle.steps[cycle.step][0], at_ms + 1))
             if cycle.end and cycle.end > at_ms:
                 instants.append(cycle.end)
-            if not cycle.end and cycle.step == len(cycle.steps):
-                instants.append(max(cycle.due + FORGET_AFTER_MS, at_ms + 1))
+            forgotten = cycle.due + FORGET_AFTER_MS
+            if not cycle.end and cycle.step == len(cycle.steps) and forgotten > at_ms:
+                instants.append(forgotten)  # later, it is its alert's end that lets it go
         wake = min(instants, default=0)
         if wake and wake != clock.wake:
             clock.wake = wake

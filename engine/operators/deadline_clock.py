@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from engine.model.calendar import WorkCalendar
+from engine.operators import limits
 from engine.operators.base import Event, EventCodec
+from engine.operators.specs.deadline import DeadlineSpec
 
 ATTENDED = -1
 """In what came before the start: not the number of a need, but that something was going on."""
@@ -87,6 +90,18 @@ class Clock:
         self.paused = 0
         self.wake = 0
         self.early: list[list[Any]] = []
+
+    def due_after(
+        self, cycle: Cycle, pause: tuple[int, int], spec: DeadlineSpec, calendar: WorkCalendar
+    ) -> int:
+        """When a cycle is due after another pause; days are counted from the whole limit."""
+        begun, ended = pause
+        at = (calendar, spec.zone)
+        if not limits.in_days(spec.within):
+            return limits.after_pause(cycle.due, begun, ended, spec.within, at)
+        cycle.lost += (limits.day_of(ended, spec.zone) - limits.day_of(begun, spec.zone)).days
+        begin = (self.start_ms, cycle.begin, cycle.number)
+        return limits.after_days(begin, spec.every, spec.within, cycle.lost, at)
 
     def remember(self, seen: list[Any], most: int) -> bool:
         """Keep what came before the start; of attendances only the last `most` of an hour."""

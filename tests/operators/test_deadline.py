@@ -208,6 +208,23 @@ def test_a_single_deadline_is_remembered_for_a_year_and_then_forgotten() -> None
     assert scene.logic.save("k") is None
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_alert_that_nobody_ends_needs_no_timer_and_is_forgotten_when_it_ends(
+    restarted: bool,
+) -> None:
+    """It once asked for a timer each millisecond, from the day on which it could be forgotten."""
+    scene = stage(workdays(5), reach=10)
+    assert tell(scene, [Seen(9, "start")], 24 * 500) == [("fired", hour(24 * 8))]
+    if restarted:
+        scene.restart(["k"], hour(24 * 500))
+    assert scene.timers == []
+    assert scene.logic.save("k") is not None
+    scene.event("feed", "k", {"role": "pay", "amount": 10.0}, hour(24 * 600))
+    assert scene.judge.said[-1][0] == "cleared"
+    assert scene.logic.save("k") is None
+    assert scene.timers == []
+
+
 stories = st.lists(
     st.builds(
         Seen,
