@@ -8,6 +8,8 @@ import msgspec
 NEAR = 0.8
 """From this share of a duration or count on, a try that ends without firing is a near miss."""
 
+_FIRED = frozenset({"alert-fired", "alert-clearing"})
+
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that must be so before the rule fires.
@@ -57,8 +59,15 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def unmet(self) -> Step | None:
-        """The first step that is not met; None when all are."""
+        """The first step that is not met; None when all are, or an alert is open all the same."""
+        if self.has_fired:
+            return None
         return next((step for step in self.steps if not step.met), None)
+
+    @property
+    def has_fired(self) -> bool:
+        """Whether it has led to an alert that is still open."""
+        return any(step.met and step.name in _FIRED for step in self.steps)
 
     @property
     def share(self) -> float:
@@ -70,7 +79,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def is_near(self) -> bool:
         """Whether all but one step is met, or an unmet one by four fifths."""
-        unmet = [step for step in self.steps if not step.met]
+        unmet = [] if self.has_fired else [step for step in self.steps if not step.met]
         return len(unmet) == 1 or any(step.share >= NEAR for step in unmet)
 
 

@@ -23,6 +23,11 @@ def change(logic: ChangeLogic, key: str, at_ms: int, sight: Sight) -> list[Progr
     if trace is None or not trace.memory:
         steps = [Step("change-first", met=False, have=value, unit=_unit(logic.spec))]
         return [tried(logic.life, key, "", at_ms, steps)]
+    episode = logic.life.find(key)
+    if sight.event is None and episode is not None:
+        found = {"before": episode.facts.get("before"), "value": episode.facts.get("value")}
+        happened = Step("change-happened", True, at_ms=episode.since, found=found)
+        return [tried(logic.life, key, "", at_ms, [happened])]
     told = _KINDS[logic.spec.kind](logic.spec, trace, at_ms, value, limit)
     return [tried(logic.life, key, "", at_ms, told)]
 

@@ -29,7 +29,7 @@ def dwell(logic: DwellLogic, key: str, at_ms: int, sight: Sight) -> list[Progres
         out = at_ms - stay.out
         name = "dwell-outside-zone" if stay.zone else "dwell-outside"
         found = {"zone": stay.zone}
-        met = out <= spec.outside_ms and spec.outside_ms > 0
+        met = out < spec.outside_ms
         steps.append(Step(name, met, out, spec.outside_ms, "ms", stay.out, found))
     steps += _seen(logic, key, stay, at_ms, sight)
     held = need if stay.held else _held(stay.begin, stay.last, stay.out, at_ms, silent)
