@@ -9,6 +9,7 @@ from engine.ruleset.source import DeclaredFile
 from engine.ruleset.spec import Project
 
 _LONGEST = 40
+_WIDEST = 160
 _NOT_COMPARED = ("_test.yaml",)
 
 
@@ -80,8 +81,13 @@ def _differing(new: bytes, old: bytes) -> list[Line]:
     lines: list[Line] = []
     for what, i1, i2, j1, j2 in SequenceMatcher(None, before, after, False).get_opcodes():
         if what != "equal":
-            lines += [Line("-", number + 1, before[number]) for number in range(i1, i2)]
-            lines += [Line("+", number + 1, after[number]) for number in range(j1, j2)]
+            lines += [Line("-", number + 1, _cut(before[number])) for number in range(i1, i2)]
+            lines += [Line("+", number + 1, _cut(after[number])) for number in range(j1, j2)]
         if len(lines) > _LONGEST:
             return lines[:_LONGEST]
     return lines
+
+
+def _cut(line: str) -> str:
+    """A line short enough to be read; outlines of zones are not."""
+    return line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"

@@ -243,6 +243,11 @@ BROKEN = {
     ),
     "wrong rules": (["{wrong}", "{data}"], 2, "error R"),
     "wrong other rules": (["{pack}", "{data}", "--against", "{wrong}"], 2, "error R"),
+    "a folder that cannot be written": (
+        ["{pack}", "{data}", "--out", "{data}/van-fixes.jsonl/report.html"],
+        4,
+        "report.html",
+    ),
 }
 
 

@@ -1,27 +1,31 @@
 """`forewarn backtest`: rules tried on recorded feeds, alone or against another version of them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.backtest.compare import compare
 from engine.backtest.declared import edits
 from engine.backtest.figures import count
+from engine.backtest.page import Track, chosen, page
 from engine.backtest.report import Against, Report, plain
 from engine.backtest.run import Ran, Watched
+from engine.backtest.tracks import Tracks
 from engine.edge.cli.backtest_report import as_text
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.meter import Meter
 from engine.edge.cli.projects import Found, find
 from engine.edge.cli.recordings import Recording, recordings, table_rows
 from engine.edge.cli.replaying import file_sources, instant_of, zone_of
+from engine.edge.cli.versions import own_version
 from engine.edge.cli.voice import Voice, speak_as, voice
-from engine.edge.lineup import TimeOf, lineup
+from engine.edge.cli.whole_files import must_be_writable, write_whole
+from engine.edge.lineup import lineup
 from engine.edge.wiring import time_reader
 from engine.errors import EnvironmentUnusable
-from engine.ports import Batch, Source
-from engine.ruleset.compile import compile_project
+from engine.ports import Batch, SourceId
+from engine.ruleset.compile import Program, compile_project
 from engine.ruleset.spec import Project
 
 _WAIT_S = 0.25
@@ -39,6 +43,7 @@ class Asked:
     against: Path | None = None
     since: str | None = None
     until: str | None = None
+    out: Path | None = None
     form: str = ""
     sort: bool = False
 
@@ -54,6 +59,8 @@ def backtest_rules(asked: Asked) -> int:
         raise Misuse(voice().say("bt-format", form=asked.form))
     if asked.form == "json":
         speak_as(Voice(voice().lang, json=True))
+    if asked.out is not None:
+        must_be_writable(asked.out)
     new, inputs = _version(asked.rules, asked.data)
     old = None if asked.against is None else _version(asked.against, asked.data, inputs)
     zone = zone_of(new.usable())
@@ -63,10 +70,15 @@ def backtest_rules(asked: Asked) -> int:
     report = Report(new.usable(), ran, figures, since_ms)
     if old is not None and asked.against is not None:
         report = replace(report, against=_against(new, old, asked, ran, (since_ms, until_ms)))
+    if asked.out is not None:
+        tracks = _tracks(report, inputs, asked)
+        write_whole(asked.out, page(report, tracks, voice().lang, own_version()))
     if voice().json:
         voice().data(plain(report))
-    else:
-        voice().line(as_text(report, voice().lang))
+        return Exit.FINE
+    voice().line(as_text(report, voice().lang))
+    if asked.out is not None:
+        voice().line(voice().say("bt-written", path=asked.out))
     return Exit.FINE
 
 
@@ -129,63 +141,104 @@ def _run(
     """One pass of the recordings through one version of the rules."""
     program = compile_project(project)
     zone = zone_of(project)
-    sources = file_sources(project, program, inputs, sort=asked.sort)
-    sizes = [_size(one) for one in inputs]
-    total = sum(sizes) if all(sizes) else None
+    reading = _Reading(project, program, inputs, sort=asked.sort)
 
     async def going() -> Ran:
-        for source in sources:
-            await source.open({})
-        streams = [stream for source in sources for stream in source.ids]
-        watched = Watched(program, streams, zone, since_ms)
-        with Meter(voice().say(title), total, zone) as meter:
-            await _feed(watched, sources, until_ms, meter)
+        watched = Watched(program, await reading.open(), zone, since_ms)
+        with Meter(voice().say(title), reading.total, zone) as meter:
+            async for item in reading:
+                if isinstance(item, Batch):
+                    seen = item if until_ms is None else reading.before(item, until_ms)
+                    if seen.records:
+                        watched.see(seen)
+                    meter.step(_bytes(item), len(item.records), watched.tally.last_ms)
+                else:
+                    watched.rest(item)
         return watched.close(until_ms)
 
     return asyncio.run(going())
 
 
-async def _feed(
-    watched: Watched, sources: Sequence[Source], until_ms: int | None, meter: Meter
-) -> None:
-    """Give all recordings to the rules, in step with each other, up to an instant."""
-    feeds = {source.ids[0].feed: source for source in sources if source.ids}
-    times = {
-        name: time_reader(feed.decoder)
-        for name, feed in watched.program.feeds.items()
-        if name in feeds
-    }
-    lines = lineup(sources, times)
-    stop = asyncio.Event()
-    try:
-        while not lines.all_ended:
-            line = await lines.next(_WAIT_S, stop)
-            if line is None:
-                continue
-            batch = line.take()
-            if batch is None:
+def _tracks(report: Report, inputs: Sequence[Recording], asked: Asked) -> list[Track]:
+    """Read the recordings once more for the ways of some keys."""
+    if report.ran.end_ms is None:
+        return []
+    tracks = Tracks(report.project, chosen(report), report.ran.end_ms)
+    some = [one for one in inputs if one.feed in tracks.feeds]
+    if not some:
+        return []
+    program = compile_project(report.project)
+    reading = _Reading(report.project, program, some, sort=asked.sort)
+
+    async def going() -> None:
+        await reading.open()
+        with Meter(voice().say("bt-tracks"), reading.total, report.zone) as meter:
+            async for item in reading:
+                if isinstance(item, Batch):
+                    tracks.take(item)
+                    meter.step(_bytes(item), len(item.records), reading.reached_ms)
+
+    asyncio.run(going())
+    return tracks.found()
+
+
+class _Reading:
+    """Recordings in step with each other: batches, and each source when it has ended."""
+
+    def __init__(
+        self, project: Project, program: Program, inputs: Sequence[Recording], *, sort: bool
+    ) -> None:
+        self._sources = file_sources(project, program, inputs, sort=sort)
+        feeds = {one.feed for one in inputs}
+        self._times = {
+            name: time_reader(feed.decoder) for name, feed in program.feeds.items() if name in feeds
+        }
+        self._lines = lineup([], {})
+        sizes = [_size(one) for one in inputs]
+        self.total = sum(sizes) if all(sizes) else None
+
+    async def open(self) -> list[SourceId]:
+        """Open all recordings; answers their streams."""
+        for source in self._sources:
+            await source.open({})
+        self._lines = lineup(self._sources, self._times)
+        return [stream for source in self._sources for stream in source.ids]
+
+    @property
+    def reached_ms(self) -> int | None:
+        """The event time that was reached."""
+        reached = [line.reach_ms for line in self._lines.lines if line.reach_ms is not None]
+        return max(reached, default=None)
+
+    async def __aiter__(self) -> AsyncIterator[Batch | SourceId]:
+        stop = asyncio.Event()
+        try:
+            while not self._lines.all_ended:
+                line = await self._lines.next(_WAIT_S, stop)
+                if line is None:
+                    continue
+                batch = line.take()
+                if batch is not None:
+                    yield batch
+                    continue
                 for stream in line.source.ids:
-                    watched.rest(stream)
-                continue
-            size = sum(len(record.value) + 1 for record in batch.records)
-            records = len(batch.records)
-            if until_ms is not None:
-                batch = _before(batch, until_ms, times[batch.source.feed])
-            if batch.records:
-                watched.see(batch)
-            meter.step(size, records, watched.tally.last_ms)
-    finally:
-        await lines.close()
+                    yield stream
+        finally:
+            await self._lines.close()
+
+    def before(self, batch: Batch, until_ms: int) -> Batch:
+        """The batch up to an instant; what has no time stays, to be counted."""
+        time_of = self._times[batch.source.feed]
+        kept = [
+            record
+            for record in batch.records
+            if (at_ms := time_of(record.value)) is None or at_ms <= until_ms
+        ]
+        return batch._replace(records=kept)
 
 
-def _before(batch: Batch, until_ms: int, time_of: TimeOf) -> Batch:
-    """The batch without what lies after an instant; what has no time stays, to be counted."""
-    kept = [
-        record
-        for record in batch.records
-        if (at_ms := time_of(record.value)) is None or at_ms <= until_ms
-    ]
-    return batch._replace(records=kept)
+def _bytes(batch: Batch) -> int:
+    return sum(len(record.value) + 1 for record in batch.records)
 
 
 def _size(one: Recording) -> int:

@@ -1,8 +1,5 @@
 """`forewarn fmt`: declarations laid out in one way."""
 
-import os
-import stat
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
@@ -11,6 +8,7 @@ from pathlib import Path
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.projects import folders
 from engine.edge.cli.voice import voice
+from engine.edge.cli.whole_files import write_whole
 from engine.edge.files import read_project
 from engine.errors import EnvironmentUnusable, Location, Problem
 from engine.ruleset.fmt import Unformattable, format_file
@@ -40,7 +38,7 @@ def format_declarations(paths: Sequence[Path], *, check: bool) -> int:
         _look_at(file, work)
     if not check:
         for file, text in work.changed:
-            _write(Path(file.path), text)
+            write_whole(Path(file.path), text)
     _report(work, len(files), check=check)
     if work.problems:
         return Exit.DECLARATIONS
@@ -103,20 +101,3 @@ def _report(work: _Work, count: int, *, check: bool) -> None:
 def _difference(file: DeclaredFile, text: str) -> list[str]:
     before = file.raw.decode("utf-8", "replace").splitlines()
     return list(unified_diff(before, text.splitlines(), file.path, file.path, lineterm=""))
-
-
-def _write(path: Path, text: str) -> None:
-    """Put a text in the place of a file: all of it or nothing."""
-    real = path.resolve()
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode())
-            Path(name).chmod(stat.S_IMODE(real.stat().st_mode))
-            Path(name).replace(real)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        sentence = voice().say("init-unwritable", path=path, why=error.strerror)
-        raise EnvironmentUnusable(sentence) from error

@@ -35,6 +35,7 @@ def backtest(
     against: Annotated[Path | None, typer.Option("--against", metavar="OLD")] = None,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE")] = None,
     form: Annotated[str, typer.Option("--format", metavar="text|json")] = "",
     sort: Annotated[bool, typer.Option("--sort")] = False,
     json: Json = False,
@@ -44,7 +45,7 @@ def backtest(
     from engine.edge.cli.backtesting import Asked, backtest_rules
 
     del json, lang
-    return backtest_rules(Asked(rules, tuple(data), against, since, until, form, sort))
+    return backtest_rules(Asked(rules, tuple(data), against, since, until, out, form, sort))
 
 
 def run(
