@@ -44,8 +44,8 @@ POINTS = ("state-sent", "before-commit", "after-core-step", "after-commit")
 """Where every second pause of a worker begins; the others begin at any moment."""
 COMPACTED = {
     "cleanup.policy": "compact", "max.message.bytes": str(8 * 1024 * 1024), "segment.ms": "500",
-    "segment.bytes": "32768", "min.cleanable.dirty.ratio": "0.001", "delete.retention.ms": "10",
-    "max.compaction.lag.ms": "500",
+    "segment.bytes": str(1024 * 1024), "min.cleanable.dirty.ratio": "0.001",
+    "delete.retention.ms": "10", "max.compaction.lag.ms": "500",
 }  # fmt: skip
 CLEANER_BACKOFF_MS = "500"
 
@@ -94,7 +94,7 @@ def main() -> int:
         )  # fmt: skip
     report.say(
         f"City of seed {asked.seed}, default noise: {len(city.records):,} records. Two workers and "
-        f"a dispatcher, sessions of 3 s. Changelogs in segments of half a second or 32 KiB, "
+        f"a dispatcher, sessions of 3 s. Changelogs in segments of half a second or 1 MiB, "
         f"cleaned every half second. Undisturbed {calm.took_s:.0f} s, disturbed "
         f"{found.took_s:.0f} s."
     )

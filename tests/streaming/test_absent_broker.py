@@ -7,10 +7,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import stream_world as world
 import structlog
+from aiokafka.errors import RecordListTooLargeError
 from faust.types import TP
 from secure_stage import project
 from stream_stage import Stage
@@ -18,6 +20,7 @@ from stream_worker import link, program
 
 from engine.edge.cli import main
 from engine.edge.streaming import link as linking
+from engine.edge.streaming import watchdog
 from engine.edge.streaming.hub import Hub
 from engine.edge.streaming.kit import Kit, Silent
 from engine.edge.streaming.link import Link, wait_for_broker
@@ -153,3 +156,48 @@ def test_the_codes_of_the_page_are_those_that_are_told() -> None:
     codes = [f"K{number}" for number in range(101, 200) if f"K{number}" in spoken]
     assert len(codes) > 20
     assert [code for code in codes if f"| {code} |" not in page] == []
+
+
+class Refused:
+    """A unit that opens, and whose every transaction the broker refuses."""
+
+    name, group = "t-refused", "t"
+    inputs: tuple[TP, ...] = ()
+    starts: ClassVar[dict[TP, int | None]] = {}
+
+    def take(self, *_: object) -> None:
+        """Nothing."""
+
+    def reaches(self) -> dict[TP, int]:
+        return {}
+
+    async def open(self) -> None:
+        """It works."""
+
+    async def step(self, _: object) -> None:
+        raise RecordListTooLargeError
+
+    async def settle(self) -> None:
+        """Nothing is under way."""
+
+    async def close(self) -> None:
+        """It works."""
+
+
+async def test_a_unit_that_opens_and_is_lost_again_and_again_is_failing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    worker = hub([])
+    worker._kit = replace(worker._kit, clock=lambda: now)  # noqa: SLF001
+    monkeypatch.setattr("engine.edge.streaming.hub.units_for", lambda *_: {"t-refused": Refused()})
+    monkeypatch.setattr("engine.edge.streaming.hub.RETRY_S", 0.0)
+    await worker.assigned({TP("t.gps", 0)}, 1)
+    for _ in range(30):
+        now += 11.0
+        await asyncio.sleep(0.01)
+        await worker._take({})  # noqa: SLF001 - a turn
+    assert worker.failing()["t-refused"] > watchdog.LONG_S
+    now += 61.0
+    assert "t-refused" not in worker.failing(), "it has not been lost for a minute"
+    await worker.close()

@@ -102,8 +102,8 @@ async def read_back(link: Link, topic: str, partition: int) -> dict[bytes, bytes
                 kept[record.key] = value
         crashpoint.passing("recovery-half")
 
-    await reader.start()
     try:
+        await reader.start()
         end = (await reader.end_offsets([place]))[place]
         start = (await reader.beginning_offsets([place]))[place]
         await read_bulk(reader, place, (start, end), take)

@@ -31,6 +31,8 @@ RETRY_S = 1.0
 CLOSE_S = 10.0
 """At the end, what is in work has so long to be saved; it is read again otherwise."""
 LONGEST_RETRY_S = 30.0
+UNLOST_S = 60.0
+"""A unit that is not lost again for so long works."""
 USURPED, USURPED_S = 5, 10.0
 """Dealt the same generation so often again, each time so soon, somebody else uses our name."""
 
@@ -54,6 +56,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._generation, self._again, self._dealt = -1, 0, 0.0
         self._since: dict[str, float] = {}
+        self._losses: dict[str, tuple[float, float]] = {}
         self._working = False
         self._closed = False
         self._always: list[asyncio.Task[None]] = []
@@ -81,9 +84,19 @@ class Hub:
         return self._readable - self._held
 
     def failing(self) -> dict[str, float]:
-        """What has not worked for how many seconds: units that do not open, and the group."""
+        """What has not worked for how many seconds: units and the group.
+
+        A unit fails that does not open, and one that opens and is lost again and again, as when
+        the broker refuses what it writes.
+        """
         now = self._kit.clock()
-        return {name: now - since for name, since in self._since.items()}
+        closed = {name: now - since for name, since in self._since.items()}
+        lost = {
+            name: now - first
+            for name, (first, last) in self._losses.items()
+            if now - last < UNLOST_S and name in self._units
+        }
+        return {**lost, **closed}
 
     async def room(self) -> None:
         """Return when there is room for another poll."""
@@ -226,6 +239,9 @@ class Hub:
         fenced = isinstance(reason, ProducerFenced)
         log.warning("unit-lost", unit=unit.name, fenced=fenced, reason=repr(reason))
         self._kit.figures.lost("fenced" if fenced else "failed" if reason else "taken")
+        now = self._kit.clock()
+        first, last = self._losses.get(unit.name, (now, now))
+        self._losses[unit.name] = (first if now - last < UNLOST_S else now, now)
         self._open.discard(unit.name)
         self._readable -= set(unit.inputs)
         self._intake.drop(unit.inputs)

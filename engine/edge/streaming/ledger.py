@@ -135,7 +135,8 @@ class Ledger:
                 await answer
         except BaseException:
             for future in waiting:
-                future.cancel()
+                if not future.cancel() and not future.cancelled():
+                    future.exception()  # the same reason, told once
             raise
         crashpoint.passing("before-commit")
         await producer.commit_transaction()

@@ -61,6 +61,10 @@ class Difference:
     fatal: bool = False
 
 
+SEGMENT_BYTES = 64 * 1024 * 1024
+"""Small enough to be compacted soon; a batch that is larger than a segment is refused for ever."""
+
+
 def kept(link: Link, topic: str, *, ours: bool = True) -> Wanted:
     """A topic that is kept for a time, counted from when the broker took a record."""
     wish = link.topics.get(topic, TopicWish())
@@ -79,6 +83,7 @@ def compacted(link: Link, topic: str, partitions: int) -> Wanted:
     settings = {
         POLICY: COMPACT,
         "segment.ms": "600000",
+        "segment.bytes": str(SEGMENT_BYTES),
         "min.cleanable.dirty.ratio": "0.3",
         "max.message.bytes": str(LARGEST_BYTES),
     }
