@@ -20,11 +20,12 @@ from engine.feeds.spec import FieldSpec, FieldType
 from engine.handlers import Handlers
 from engine.operators.base import Host
 from engine.pipeline import Space
-from engine.ports import Outcome, Write
+from engine.ports import Outcome, Position, SourceId, Write
 from engine.ruleset.compile import SpaceProgram, fields_read
 from engine.state.buffer import Entry
 from engine.state.hygiene import Cleaning
 from engine.state.taking import guard, take_up
+from engine.state.watermark import NEVER
 
 if TYPE_CHECKING:
     from engine.alerts.judge import RuleJudge
@@ -45,53 +46,78 @@ def edited(old: SpaceProgram, new: SpaceProgram) -> frozenset[str]:
 
 
 def hand_over(old: Space, new: Space, rows: Sequence[Write]) -> Space:
-    """Let an empty space go on where another is. The old one must not be used any more.
+    """Let an empty space go on where another is; as `Handover`, both steps at once."""
+    return Handover(old, new, rows).complete()
 
-    Args:
-        old: The partition, between two batches.
-        new: The same partition, just made, of the program from now on. Where a rule is the same
-            object as before, it goes on as it is.
-        rows: What was saved of the `edited` rules.
 
-    Raises:
-        StateError: An edited rule cannot take up its rows. Then the old space goes on unharmed.
+class Handover:
+    """A partition on its way from one program to another.
 
+    Making it takes up what edited rules remember, and may be refused; the old space is as it was.
+    `complete` cannot fail; after it the old space must not be used any more. So several partitions
+    go over together or not at all.
     """
-    old._catch_up()  # noqa: SLF001 - one space speaks to another
-    moved = _same(old, new)
-    new.progress = old.progress
-    _take_quarantine(old, new, moved)
-    anew = take_up(new, rows)  # the last step that may be refused
-    early = list(new.timers)
-    _take_place(old, new)
-    _take_budgets(old, new)
-    for number, before in moved.items():
-        _move(old, before, new, number)
-    new.timers[:] = [*early, *_renumbered(old, {b: n for n, b in moved.items()})]
-    heapify(new.timers)
-    _take_cleaning(old, new)
-    new.handlers = Handlers(new.program, new.logics, new.quarantine, new._trouble)  # noqa: SLF001
-    new.handlers.settle()
-    new.dormant.take_over(old.dormant, moved)
-    new.dormant.guard(new.handlers.rows, len(new.logics))
-    guard(new, {**old.floors, **new.floors})
-    _take_waiting(old, new)
-    if old.begun:
-        for number, logic in enumerate(new.logics):
-            if number not in moved and number not in new.handlers.off:
-                logic.begin(new.progress.watermark)
-    new.begun = old.begun
-    for dirty in new.dirty:
-        dirty.clear()  # what was just taken up is saved already
-    for number, key in anew:
-        new.dirty[number].add(key)
-    new.outcome = _after(old.outcome, new.outcome)
-    return new
+
+    def __init__(self, old: Space, new: Space, rows: Sequence[Write]) -> None:
+        """Take up the rows of edited rules.
+
+        Args:
+            old: The partition, between two batches.
+            new: The same partition, just made, of the program from now on. Where a rule is the
+                same object as before, it goes on as it is.
+            rows: What was saved of the `edited` rules.
+
+        Raises:
+            StateError: An edited rule cannot take up its rows.
+
+        """
+        old._catch_up()  # noqa: SLF001 - one space speaks to another
+        self.old, self.new = old, new
+        self.moved = _same(old, new)
+        new.progress = old.progress
+        _take_quarantine(old, new, self.moved)
+        self.anew = take_up(new, rows)
+
+    def complete(self) -> Space:
+        """Let the new space go on; answers it."""
+        old, new, moved = self.old, self.new, self.moved
+        early = list(new.timers)
+        _take_place(old, new)
+        _take_budgets(old, new)
+        for number, before in moved.items():
+            _move(old, before, new, number)
+        new.timers[:] = [*early, *_renumbered(old, {b: n for n, b in moved.items()})]
+        heapify(new.timers)
+        _take_cleaning(old, new)
+        new.handlers = Handlers(new.program, new.logics, new.quarantine, new._trouble)  # noqa: SLF001
+        new.handlers.settle()
+        new.dormant.take_over(old.dormant, moved)
+        new.dormant.guard(new.handlers.rows, len(new.logics))
+        guard(new, {**old.floors, **new.floors})
+        _take_waiting(old, new)
+        if old.begun:
+            for number, logic in enumerate(new.logics):
+                if number not in moved and number not in new.handlers.off:
+                    logic.begin(new.progress.watermark)
+        new.begun = old.begun
+        for dirty in new.dirty:
+            dirty.clear()  # what was just taken up is saved already
+        for number, key in self.anew:
+            new.dirty[number].add(key)
+        new.outcome = _after(old.outcome, new.outcome)
+        return new
 
 
 def taken_over(space: Space) -> Outcome:
     """What must be saved of a space that was handed over, before anything else happens."""
     return space._finish(space.progress.watermark, 0)  # noqa: SLF001
+
+
+def join(space: Space, log: str, source: SourceId, offset: int) -> None:
+    """Let a space hear of a log what comes at or after an offset; the rest is not for it."""
+    place = space.log(log)
+    place.resume(Position(offset, offset, NEVER))
+    place.source = source
 
 
 def _same(old: Space, new: Space) -> dict[int, int]:

@@ -37,6 +37,10 @@ POINTS: Mapping[str, str] = {
     "recovery-start": "saved state is about to be read",
     "recovery-half": "part of the saved state is read",
     "recovery-end": "state is restored, nothing is read on from it",
+    "reload-built": "edited rules are checked and compiled, nothing of them works yet",
+    "swap-begun": "between two batches, the edited rules have taken up what they remember",
+    "swap-not-committed": "the change of rules is in the open transaction",
+    "swap-committed": "the change of rules is on disk, no event was worked on under it",
     "partitions-revoked": "partitions are taken away, their units still have their memory",
     "partitions-assigned": "partitions are given, none of their units is open",
 }
@@ -91,7 +95,7 @@ def watch_timers(core: object) -> None:
     """Let the timers of a partition meet their places; does nothing unless one of them is armed."""
     if "timer-due" in _left or "timer-fired" in _left:
         logics: list[Any] = getattr(core, "logics", [])
-        logics[:] = [_Timed(logic) for logic in logics]
+        logics[:] = [one if isinstance(one, _Timed) else _Timed(one) for one in logics]
 
 
 class _Timed:

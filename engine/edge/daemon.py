@@ -3,7 +3,8 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 
 import structlog
 
@@ -14,6 +15,7 @@ from engine.edge.health import Health
 from engine.edge.metrics import Metrics
 from engine.edge.notify import tell_manager
 from engine.edge.outbox import Senders
+from engine.edge.reload_wiring import Rules, listen_for_reloads, make_reloader
 from engine.edge.server import OpsServer
 from engine.edge.settings import Configured
 from engine.edge.store import Store
@@ -28,7 +30,7 @@ from engine.edge.wiring import (
     retry_policy,
     time_reader,
 )
-from engine.pipeline import Engine
+from engine.pipeline import Engine, Space
 from engine.ruleset.compile import Program, compile_project
 from engine.ruleset.spec import Project
 from engine.text import say
@@ -43,6 +45,7 @@ def run_embedded(
     once: bool = False,
     lang: str = "en",
     started: Callable[["Ports"], None] | None = None,
+    rules: Rules | None = None,
 ) -> int:
     """Run the daemon in this process until it is told to stop, or with `once` to the end.
 
@@ -54,6 +57,7 @@ def run_embedded(
         once: End when every recording was read and its alerts were delivered.
         lang: Language of what people read.
         started: Called with the ports once the daemon listens.
+        rules: Where the declarations come from; without it they cannot be reloaded.
 
     Returns:
         The exit code: 0 fine, 4 when with `once` deliveries are left.
@@ -64,7 +68,9 @@ def run_embedded(
         StateError: saved state does not fit the rules (exit 5).
 
     """
-    return asyncio.run(run_async(configured, project, once=once, lang=lang, started=started))
+    return asyncio.run(
+        run_async(configured, project, once=once, lang=lang, started=started, rules=rules)
+    )
 
 
 async def run_async(
@@ -74,10 +80,11 @@ async def run_async(
     once: bool = False,
     lang: str = "en",
     started: Callable[["Ports"], None] | None = None,
+    rules: Rules | None = None,
 ) -> int:
     """The same on a loop that is already running."""
     plan = plan_connectors(configured, project, lang)
-    return await _run(configured, compile_project(project), plan, once, lang, started)
+    return await _run(configured, compile_project(project), plan, once, lang, started, rules)
 
 
 class Ports:
@@ -95,6 +102,7 @@ async def _run(
     once: bool,
     lang: str,
     started: Callable[[Ports], None] | None,
+    rules: Rules | None,
 ) -> int:
     values, folder = configured.values, configured.data_folder
     store = Store(folder, plan.route, lang=lang, retention=retention(values.retention))
@@ -105,21 +113,8 @@ async def _run(
         decoders = {name: feed.decoder for name, feed in program.feeds.items()}
         sources = make_sources(_readable(plan, program), decoders, configured.folder, store)
         feeds = {declared.name: declared.options.feed for declared in plan.sources}
-        work = Work(
-            spaces=engine.spaces,
-            feeds={
-                name: [feed for feed in space.feeds if feed not in space.upstream]
-                for name, space in program.spaces.items()
-            },
-            rules={rule.spec.id: rule.spec for rule in program.rules.values()},
-            time_of={name: time_reader(decoder) for name, decoder in decoders.items()},
-            idle_after_s={
-                name: feed.spec.idle_after_ms / 1000 for name, feed in program.feeds.items()
-            },
-            sources=sources,
-            source_feeds=feeds,
-            chain=Chain(program.spaces),
-        )
+        idle = Work({}, {}, {}, {}, {}, sources, feeds)
+        work = work_over(idle, program, engine.spaces, Chain(program.spaces))
         senders = Senders(make_sinks(plan, folder), store, retry_policy(values.outbox), metrics)
         health = Health(lambda: [say("health-sink", lang, sink=name) for name in senders.troubled])
         daemon = Embedded(work, store, senders, metrics, health, lang)
@@ -135,7 +130,20 @@ async def _run(
             if started is not None:
                 started(Ports(0 if intake is None else intake.port, server.port))
             watching = asyncio.create_task(watch.run(), name="watch")
-            with _signals(daemon.stop):
+
+            def went_live(plan: Plan) -> None:
+                store.reroute(plan.route)
+                watch.read_by(_posted(plan, daemon.work))
+
+            async with AsyncExitStack() as stack:
+                if rules is not None:
+                    reloader = make_reloader(
+                        rules, configured, program, daemon, metrics, work_over, went_live, lang
+                    )
+                    await stack.enter_async_context(
+                        listen_for_reloads(reloader, rules, configured, server, once=once)
+                    )
+                stack.enter_context(_signals(daemon.stop))
                 try:
                     async with tell_manager(health, lang):
                         with calm_collector():
@@ -150,6 +158,22 @@ async def _run(
     finally:
         await store.close()
         log.info("stopped")
+
+
+def work_over(work: Work, program: Program, spaces: dict[str, Space], chain: Chain) -> Work:
+    """The same sources over a program's key spaces."""
+    return replace(
+        work,
+        spaces=spaces,
+        feeds={
+            name: [feed for feed in space.feeds if feed not in space.upstream]
+            for name, space in program.spaces.items()
+        },
+        rules={rule.spec.id: rule.spec for rule in program.rules.values()},
+        time_of={name: time_reader(feed.decoder) for name, feed in program.feeds.items()},
+        idle_after_s={name: feed.spec.idle_after_ms / 1000 for name, feed in program.feeds.items()},
+        chain=chain,
+    )
 
 
 def _readable(plan: Plan, program: Program) -> Plan:

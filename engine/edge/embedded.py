@@ -29,9 +29,12 @@ from engine.edge.lineup import Line, Lineup, TimeOf, lineup
 from engine.edge.metrics import Metrics
 from engine.edge.outbox import Senders
 from engine.edge.quiet import Quiet
-from engine.edge.recover import PARTITION, Recovery, recover
-from engine.edge.store import Place, Store, Tick, may_pass
+from engine.edge.recover import PARTITION, Adopting, Recovery, recover
+from engine.edge.store import Place, Store, Succession, Tick, may_pass
 from engine.errors import EnvironmentUnusable
+from engine.handover import join
+from engine.model.change import Change
+from engine.pipeline import Space
 from engine.ports import Batch, Core, Outcome, Source, SourceId
 from engine.ruleset.spec import RuleSpec
 from engine.text import say
@@ -85,11 +88,15 @@ class Embedded:
     health: Health
     lang: str = "en"
     clock: Callable[[], float] = time.monotonic
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _starts: dict[tuple[str, str], int] = field(default_factory=dict)
     _writing: "asyncio.Task[None] | None" = None
     _newest: dict[SourceId, int] = field(default_factory=dict)
     _behind: dict[tuple[str, str], int] = field(default_factory=dict)
+    _read: dict[str, int] = field(default_factory=dict)
+    _lines: Lineup = field(default_factory=lambda: Lineup(()))
+    _quiet: Quiet = field(default_factory=lambda: Quiet({}, {}, frozenset()))
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def stop(self) -> None:
@@ -103,10 +110,12 @@ class Embedded:
         Jobs run one at a time, in the order in which they were asked for.
 
         Raises:
-            EnvironmentUnusable: the last batch could not be kept; the daemon is ending.
+            EnvironmentUnusable: the daemon is ending, perhaps as the last batch could not be kept.
 
         """
         async with self._turn:
+            if self._stop.is_set():
+                raise EnvironmentUnusable(say("daemon-stopping", self.lang))
             if self._writing is not None:
                 await asyncio.wait({self._writing})
                 self._writing.result()  # left where it is: the daemon must hear of a failure too
@@ -130,13 +139,14 @@ class Embedded:
         self._newest = await self.store.reach()
         gc.collect()
         gc.freeze()  # what was restored lives long; later collections need not look at it
-        lines = await self._open(recovery)
-        quiet = self._watch(lines)
+        lines = self._lines = await self._open(recovery)
+        self._quiet = self._watch(lines)
         try:
             await self.senders.start()
             self.health.started()
+            self.begun.set()
             log.info("started", sources=len(self.work.sources), rules=len(self.work.rules))
-            await self._loop(lines, quiet, once=once)
+            await self._loop(lines, once=once)
             if self._stop.is_set():
                 log.info("stopping")
                 return EXIT_FINE
@@ -144,15 +154,19 @@ class Embedded:
             return await self._drain(drain_s)
         finally:
             self.health.stopping()
+            self._stop.set()
             await lines.close()
-            await self._written()
+            async with self._turn:
+                await self._written()
             await self.senders.stop()
 
     async def _open(self, recovery: Recovery) -> Lineup:
         """Open the sources where their key spaces left off."""
         for source in self.work.sources:
             readers = self.work.readers(self.work.source_feeds[source.name])
-            await source.open(recovery.resume(readers))
+            resume = recovery.resume(readers)
+            await source.open(resume)
+            self._read |= {name: resume.get(name, 0) for name in source.logs}
         logs = {name for source in self.work.sources for name in source.logs}
         self._behind = {
             (name, log): frontier
@@ -163,12 +177,7 @@ class Embedded:
 
     def _watch(self, lines: Lineup) -> Quiet:
         """Announce every stream to the key spaces that read it, and watch when it is quiet."""
-        streams = {
-            name: [
-                stream for line in lines.lines for stream in line.source.ids if stream.feed in feeds
-            ]
-            for name, feeds in self.work.feeds.items()
-        }
+        streams = self._streams()
         for name, core in self.work.spaces.items():
             for stream in streams[name]:
                 core.announce(stream)
@@ -184,7 +193,67 @@ class Embedded:
         quiet.begin(self.clock())
         return quiet
 
-    async def _loop(self, lines: Lineup, quiet: Quiet, *, once: bool) -> None:
+    def _streams(self) -> dict[str, list[SourceId]]:
+        """For each key space the streams that it reads from sources."""
+        every = [stream for line in self._lines.lines for stream in line.source.ids]
+        return {
+            name: [stream for stream in every if stream.feed in feeds]
+            for name, feeds in self.work.feeds.items()
+        }
+
+    async def succeed(self, work: Work, name: str, closing: Sequence[Change]) -> None:
+        """Go on with other key spaces, to be called between two batches.
+
+        Those that go on under their name have what the ones before them had; a new one hears its
+        feeds from now on. All that the change does is on disk when this returns.
+
+        Args:
+            work: The work from now on; its sources are those of now.
+            name: Hash of the set of declarations that it is made of.
+            closing: The ends of alerts of key spaces that are gone.
+
+        """
+        before, self.work = self.work, work
+        ticks = self._join(before)
+        self._quiet = self._quiet.over(self._streams(), work.idle_after_s)
+        outcomes, handed = self._advance(work.spaces)
+        for space, core in work.spaces.items():
+            if (space, PARTITION) not in outcomes and isinstance(core, Adopting):
+                adopted = core.adopted()
+                outcomes |= {} if adopted is None else {(space, PARTITION): adopted}
+        gone = set(before.spaces) - set(work.spaces)
+        self._behind = {place: end for place, end in self._behind.items() if place[0] not in gone}
+        succession = Succession(name, gone, closing)
+        await self._write(outcomes, handed, ticks, None, 0.0, succession)
+        crashpoint.passing("swap-committed")
+
+    def _join(self, before: Work) -> list[Tick]:
+        """Let key spaces hear, from now on, what they did not read before."""
+        ticks: list[Tick] = []
+        places = {
+            stream: log
+            for source in self.work.sources
+            for stream, log in zip(source.ids, source.logs, strict=True)
+        }
+        for name, streams in self._streams().items():
+            core, known = self.work.spaces[name], before.feeds.get(name, ())
+            for stream in streams:
+                if stream.feed in known:
+                    continue
+                core.announce(stream)
+                log = places[stream]
+                self._starts[name, log] = self._read.get(log, 0)
+                if isinstance(core, Space):
+                    join(core, log, stream, self._read.get(log, 0))
+                if stream in self._lines.idle:
+                    core.idle(stream)
+                    ticks.append(Tick("idle", name, stream.feed, stream.partition))
+        self.work.chain.announce(self.work.spaces)
+        present = {stream.feed for line in self._lines.lines for stream in line.source.ids}
+        self.work.chain.rest(present, self.work.spaces)
+        return ticks
+
+    async def _loop(self, lines: Lineup, *, once: bool) -> None:
         """Take batches as they come and make quiet time pass, until stopped or all is read."""
         while not self._stop.is_set():
             line = await lines.next(_LOOK_S, self._stop)
@@ -193,13 +262,13 @@ class Embedded:
                 self._note(line)
                 if batch is None:
                     log.info("source-ended", source=line.source.name)
-                    ticks = [tick for stream in line.source.ids for tick in quiet.ended(stream)]
-                    await self._step(None, ticks)
+                    ended = [self._quiet.ended(stream) for stream in line.source.ids]
+                    await self._step(None, [tick for ticks in ended for tick in ticks])
                 else:
                     crashpoint.passing("after-fetch")
-                    quiet.heard(batch.source, self.clock())
+                    self._quiet.heard(batch.source, self.clock())
                     await self._step(batch, [])
-            if ticks := quiet.due(self.clock()):
+            if ticks := self._quiet.due(self.clock()):
                 await self._step(None, ticks)
             if once and lines.all_ended:
                 return
@@ -222,7 +291,9 @@ class Embedded:
     ) -> tuple[dict[Place, Outcome], list[Handed]]:
         touched: list[str] = []
         for tick in ticks:
-            core = self.work.spaces[tick.space]
+            core = self.work.spaces.get(tick.space)
+            if core is None:
+                continue  # its last rule was taken out a moment ago
             if tick.kind == "idle":
                 self._give_up(SourceId(tick.feed, tick.partition))
                 core.idle(SourceId(tick.feed, tick.partition))
@@ -230,6 +301,8 @@ class Embedded:
                 core.tick(tick.elapsed_ms)
             touched.append(tick.space)
         if batch is not None:
+            if batch.records:
+                self._read[batch.log] = batch.records[-1].offset + 1
             for name in self.work.readers(batch.source.feed):
                 records = batch.records
                 start = self._starts.get((name, batch.log), 0)
@@ -274,12 +347,13 @@ class Embedded:
         ticks: Sequence[Tick],
         batch: Batch | None,
         compute_s: float,
+        succession: Succession | None = None,
     ) -> None:
         """Put a batch on disk. A full disk is waited for; nothing is lost and nothing goes on."""
         begun, tries, reach = time.perf_counter(), 0, dict(self._newest)
         while True:
             try:
-                await self.store.apply(outcomes, ticks, reach, handed)
+                await self.store.apply(outcomes, ticks, reach, handed, succession)
                 break
             except sqlite3.Error as error:
                 if not may_pass(error) or self._stop.is_set():

@@ -25,6 +25,7 @@ from engine.state.codec import unpack_meta
 
 _BATCH_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
 _RESTORE_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 20, 60, 300)
+_PAUSE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _SEND_SECONDS = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30)
 _FAR_PAST = -(2**61)
 _RECORD_S = 5.0
@@ -70,6 +71,13 @@ class Metrics:
         self._restores = self._histogram(
             "restore_seconds", "Time to read saved state back", _RESTORE_SECONDS
         )
+        self._reloads = self._counter("reloads", "Edits of the rules by outcome", "outcome")
+        self._refused = self._gauge(
+            "reload_refused", "1 while the declared rules are refused and older ones go on"
+        )
+        self._pauses = self._histogram(
+            "reload_pause_seconds", "How long a change of rules held events up", _PAUSE_SECONDS
+        )
         self._depth = self._gauge("outbox_depth", "Deliveries that wait", "sink")
         self._age = self._gauge("outbox_age_seconds", "Age of the oldest waiting", "sink")
         self._dead = self._gauge("outbox_dead", "Deliveries given up", "sink")
@@ -111,6 +119,17 @@ class Metrics:
     def restored(self, seconds: float) -> None:
         """Saved state was read back."""
         self._restores.observe(seconds)
+
+    def reloaded(self, outcome: str, pause_s: float) -> None:
+        """An edit of the rules became live, was refused, or changed nothing."""
+        self._child(self._reloads, outcome).inc()
+        self._refused.set(int(outcome == "refused"))
+        if outcome == "live":
+            self._pauses.observe(pause_s)
+
+    def rules_refused(self) -> None:
+        """The daemon came up with the last good rules, because the declared ones are refused."""
+        self._refused.set(1)
 
     def released(self, space: str, partition: int) -> None:
         """This partition is somebody else's now: what it said last must not look like a stall."""

@@ -37,6 +37,13 @@ class Quiet:
             for source in sources:
                 self._heard[source] = now_s
 
+    def over(
+        self, spaces: Mapping[str, Sequence[SourceId]], idle_after_s: Mapping[str, float]
+    ) -> "Quiet":
+        """The same watch over other key spaces of the same sources."""
+        kept = {name: since for name, since in self._moved.items() if name in spaces}
+        return Quiet(spaces, idle_after_s, self.live, self.idle, self._heard, kept)
+
     def heard(self, source: SourceId, now_s: float) -> None:
         """A source said something."""
         self._heard[source] = now_s

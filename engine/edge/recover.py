@@ -9,7 +9,7 @@ from engine.edge.state_tools.plan import Does, Line, refuse_misfit
 from engine.edge.store import Saved, Store
 from engine.errors import StateError
 from engine.model.change import Change
-from engine.ports import Core, Outcome, Position, Trouble
+from engine.ports import Core, Outcome, Position, Trouble, Write
 from engine.ruleset.spec import RuleSpec
 from engine.state.codec import OWN, unpack_meta
 from engine.state.taking import closings
@@ -119,8 +119,13 @@ async def _let_go(
     for (space, _), kept in sorted(saved.items()):
         if space in lost:
             watermark = 0 if kept.meta is None else unpack_meta(kept.meta).watermark
-            rows = sorted(row for row in kept.rows if not row.rule.startswith(OWN))
-            changes += [change for row in rows for change in closings(row, watermark)]
+            changes += closing_of(kept.rows, watermark)
     if changes:
         await store.accept(changes, {})
     await store.forget((), lost)
+
+
+def closing_of(rows: Sequence[Write], watermark: int) -> list[Change]:
+    """The ends of the open alerts in the rows of a key space that is gone."""
+    own = sorted(row for row in rows if not row.rule.startswith(OWN))
+    return [change for row in own for change in closings(row, watermark)]

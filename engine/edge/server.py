@@ -1,4 +1,6 @@
-"""The door for operators: `/live`, `/ready` with reasons, `/metrics`; loopback by default."""
+"""The door for operators: `/live`, `/ready`, `/metrics`, `/reload`; loopback by default."""
+
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -15,6 +17,7 @@ class OpsServer:
         """Prepare; `start` listens."""
         self._health, self._metrics, self._lang = health, metrics, lang
         self._runner: web.AppRunner | None = None
+        self.reload: Callable[[web.Request], Awaitable[web.Response]] | None = None
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -28,6 +31,7 @@ class OpsServer:
         app.router.add_get("/live", self._live)
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/metrics", self._text)
+        app.router.add_post("/reload", self._asked)
         self._runner, self.port = await listen(app, host, port, self._lang)
 
     async def stop(self) -> None:
@@ -43,6 +47,12 @@ class OpsServer:
         reasons = self._health.reasons(self._lang)
         body = {"ready": not reasons, "reasons": reasons, "notes": list(self._health.notes())}
         return web.json_response(body, status=200 if not reasons else 503)
+
+    async def _asked(self, request: web.Request) -> web.Response:
+        """Hand a request for a reload on, where this process takes any."""
+        if self.reload is None:
+            return web.json_response({"error": "not here"}, status=404)
+        return await self.reload(request)
 
     async def _text(self, _request: web.Request) -> web.Response:
         self._metrics.ready(self._health.is_ready)

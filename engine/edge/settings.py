@@ -85,6 +85,42 @@ class RetentionSettings(Section):
     sent_days: int = Field(default=30, ge=0)
 
 
+class DatabaseSettings(Section):
+    """A database whose answers are rows of tables.
+
+    Attributes:
+        url: Its address, as SQLAlchemy writes it (`postgresql://...`, `sqlite:///register.db`).
+            Or `url_file`.
+
+    """
+
+    url: SecretStr | None = None
+    url_file: str | None = None
+
+
+class ReloadSettings(Section):
+    """How edited rules come into a running daemon.
+
+    Attributes:
+        watch: Whether the folders of rules are looked at; without it a reload must be asked for.
+        test: Whether the tests of edited rules must pass.
+        settle_s: How long the folders must have been still before an edit is read, in seconds.
+        within_s: How long a check may take, tests included.
+        last_good: Whether a start with broken or refused rules takes those that were live last.
+        token: What must be shown to ask for a reload; without it the daemon makes one for whoever
+            may read its data folder. Or `token_file`.
+
+    """
+
+    watch: bool = True
+    test: bool = True
+    settle_s: float = Field(default=1.0, ge=0.1, le=3600)
+    within_s: float = Field(default=300.0, gt=0)
+    last_good: bool = True
+    token: SecretStr | None = None
+    token_file: str | None = None
+
+
 class Settings(Section):
     """Everything. `sources` and `sinks` are checked against the schema of their kind.
 
@@ -108,6 +144,8 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     outbox: OutboxSettings = OutboxSettings()
     retention: RetentionSettings = RetentionSettings()
+    reload: ReloadSettings = ReloadSettings()
+    databases: dict[str, DatabaseSettings] = Field(default_factory=dict)
 
 
 class Configured:

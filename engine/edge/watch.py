@@ -32,6 +32,10 @@ class Watch:
         self._store, self._metrics, self._senders, self._posted = store, metrics, senders, posted
         self._ahead_ms = self._ahead()
 
+    def read_by(self, posted: Mapping[str, Collection[str]]) -> None:
+        """Other key spaces read the feeds with an inbox from now on."""
+        self._posted = posted
+
     async def run(self) -> None:
         """Look again and again until cancelled."""
         trimmed = sized = time.monotonic() - STATE_S

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.edge import crashpoint
+from engine.edge.cli.comeback import come_up
 from engine.edge.cli.exits import Exit, Misuse
-from engine.edge.cli.projects import find
 from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.daemon import run_embedded
 from engine.edge.logs import set_up_logs
@@ -37,7 +37,7 @@ def run_daemon(
     configured = settings_of(target, broker=broker, data=data)
     if lang is None and configured.values.lang is not None:
         speak_as(Voice(configured.values.lang, voice().json))
-    project = find(configured.packs).usable()
+    project, rules = come_up(configured)
     plan = plan_connectors(configured, project, voice().lang)
     voice().problems(open_doors(configured, plan), on_result=False)
     log = configured.values.log
@@ -49,7 +49,7 @@ def run_daemon(
             voice().note(voice().say("run-no-sources", path=target))
             if once:
                 return Exit.DECLARATIONS
-        return run_embedded(configured, project, once=once, lang=voice().lang)
+        return run_embedded(configured, project, once=once, lang=voice().lang, rules=rules)
     if once:
         raise Misuse(voice().say("run-once-broker"))
     return _on_kafka(configured, project, role, wait=wait)

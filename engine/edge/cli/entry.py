@@ -35,6 +35,7 @@ VERBS: Mapping[str, str] = {
     "replay": "running",
     "backtest": "running",
     "run": "running",
+    "reload": "running",
     "simulate": "running",
     "state": "state",
     "receive": "running",

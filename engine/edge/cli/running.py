@@ -67,6 +67,20 @@ def run(
     )
 
 
+def reload(
+    target: Annotated[Path, typer.Argument(metavar="FOLDER|FILE")] = Path(),
+    plan: Annotated[bool, typer.Option("--plan")] = False,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR")] = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> int:
+    """Bring edited rules into the running daemon."""
+    from engine.edge.cli.reload_verb import ask_for_reload
+
+    del json, lang
+    return ask_for_reload(target, only_plan=plan, data=data)
+
+
 def simulate(
     context: typer.Context,
     world: Annotated[str, typer.Argument(metavar="WORLD")],
@@ -120,6 +134,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "replay": replay,
     "backtest": backtest,
     "run": run,
+    "reload": reload,
     "simulate": simulate,
     "receive": receive,
     "demo": demo,

@@ -15,11 +15,12 @@ from typing import TypeVar
 
 from engine.chain import Handed
 from engine.edge import crashpoint
-from engine.edge.store import apply, inbox, keep, outbox
+from engine.edge.store import apply, inbox, keep, outbox, rulesets
 from engine.edge.store.apply import Place, Route, Stored, Tick
 from engine.edge.store.keep import Retention
 from engine.edge.store.lock import FolderLock
 from engine.edge.store.outbox import Backlog, Due
+from engine.edge.store.rulesets import Succession
 from engine.edge.store.schema import FILE_NAME, connect_reader
 from engine.edge.store.writer import Writer, may_pass
 from engine.errors import NotKept
@@ -29,7 +30,8 @@ from engine.ports import InboxRow, Outcome, Position, Record, Rejected, SourceId
 from engine.state.rows import Groups, StateRows
 
 __all__ = [
-    "Backlog", "Due", "Place", "Retention", "Route", "Saved", "Store", "Stored", "Tick",
+    "Backlog", "Due", "Place", "Retention", "Route", "Saved", "Store", "Stored", "Succession",
+    "Tick",
     "connect_reader", "may_pass",
 ]  # fmt: skip
 
@@ -99,6 +101,7 @@ class Store:
         ticks: Sequence[Tick] = (),
         reach: Mapping[SourceId, int] = MappingProxyType({}),
         handed: Sequence[Handed] = (),
+        succession: Succession | None = None,
     ) -> Stored:
         """Keep a batch whole: ticks, state, positions, alerts, outbox rows, dead letters.
 
@@ -107,11 +110,33 @@ class Store:
             ticks: The quiet times that were acted on.
             reach: Newest event time (UTC ms) of each stream.
             handed: What key spaces handed to each other and is not released yet.
+            succession: What a change of rules does beside.
 
         """
         now_ms, route = self._now_ms(), self._route
         return await self._tell(
-            lambda link: apply.write_outcomes(link, outcomes, ticks, reach, route, now_ms, handed)
+            lambda link: apply.write_outcomes(
+                link, outcomes, ticks, reach, route, now_ms, handed, succession
+            )
+        )
+
+    def reroute(self, route: Route) -> None:
+        """Let other sinks hear of changes from now on."""
+        self._route = route
+
+    async def note_ruleset(self, what: str, name: str) -> None:
+        """Keep which set of declarations is `live` or was `refused`."""
+        now_ms = self._now_ms()
+        await self.run(lambda link: rulesets.note(link, what, name, now_ms))
+
+    async def rows(self, wanted: Mapping[str, Collection[str] | None]) -> dict[str, list[Write]]:
+        """Saved rows by key space, of some rules or (None) of all."""
+        if not wanted:
+            return {}
+        return await self.run(
+            lambda link: {
+                space: rulesets.rows_of(link, space, rules) for space, rules in wanted.items()
+            }
         )
 
     async def handed(self) -> tuple[int, list[Handed]]:

@@ -11,8 +11,9 @@ import msgspec
 from engine.chain import Handed
 from engine.dispatch.inhibit import DownFeeds
 from engine.edge import crashpoint
-from engine.edge.store import held, outbox
+from engine.edge.store import held, outbox, rulesets
 from engine.edge.store.notes import write_notes
+from engine.edge.store.rulesets import Succession
 from engine.feeds.derived import PREFIX
 from engine.model.change import Change, Transition
 from engine.ports import Outcome, Position, Rejected, SourceId, Trouble, Write
@@ -64,9 +65,15 @@ def write_outcomes(
     route: Route,
     now_ms: int,
     handed: Sequence[Handed] = (),
+    succession: Succession | None = None,
 ) -> Stored:
     """Keep everything that a batch did. The caller's transaction makes it all or nothing."""
     stored = Stored()
+    if succession is not None:
+        write_changes(link, succession.closing, route, now_ms, stored)
+        rulesets.forget_spaces(link, succession.gone)
+        rulesets.note(link, rulesets.LIVE, succession.live, now_ms)
+        rulesets.note(link, rulesets.REFUSED, "", now_ms)
     link.executemany(
         "INSERT INTO handed VALUES (?, ?, ?, ?)",
         [(space, log, record.offset, record.value) for space, log, record in handed],
@@ -95,6 +102,8 @@ def write_outcomes(
         write_dead(link, "late", outcome.late, now_ms, stored)
         write_troubles(link, outcome.troubles, now_ms)
         write_notes(link, outcome.notes, now_ms)
+    if succession is not None:
+        crashpoint.passing("swap-not-committed")
     crashpoint.passing("before-commit")
     return stored
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.errors import EnvironmentUnusable, StateError
 from engine.text import say
 
-VERSION = 3
+VERSION = 4
 APPLICATION_ID = 0x46574E31  # "FWN1": tells our file from any other SQLite file
 FILE_NAME = "forewarn.db"
 
@@ -37,6 +37,11 @@ CREATE TABLE reach (
 CREATE TABLE files (
   source TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,
   PRIMARY KEY (source, number), UNIQUE (source, name)
+) WITHOUT ROWID;
+
+-- Which set of declarations is live, and which was refused.
+CREATE TABLE rulesets (
+  what TEXT PRIMARY KEY, hash TEXT NOT NULL, at_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- Inputs that no outside log keeps for us: what was posted, and the ticks that moved quiet time.
@@ -108,6 +113,8 @@ UPGRADES = {
     2: "CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL,"
     " key TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, part TEXT NOT NULL,"
     " body BLOB NOT NULL, stored_ms INTEGER NOT NULL, UNIQUE (rule, key, kind, at_ms, part))",
+    3: "CREATE TABLE rulesets (what TEXT PRIMARY KEY, hash TEXT NOT NULL, at_ms INTEGER NOT NULL)"
+    " WITHOUT ROWID",
 }
 """What makes of a file of each older version one of the next."""
 
