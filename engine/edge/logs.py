@@ -1,11 +1,12 @@
 """Logs: JSON for machines, plain lines on a terminal; repeats are counted, secrets cut out."""
 
+import contextlib
 import logging
 import re
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -75,6 +76,28 @@ class Calm:
         return {**event, "repeats": dropped} if dropped else event
 
 
+class Unstopping:
+    """A stream whose full disk ends nobody who only wanted to write a line.
+
+    What fits into the stream's own buffer is written when there is room again; the rest is lost.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        """Write into `out`."""
+        self._out = out
+
+    def write(self, text: str) -> int:
+        """Write it if it can be written."""
+        with contextlib.suppress(OSError):
+            self._out.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Let out what was written, if it can be."""
+        with contextlib.suppress(OSError):
+            self._out.flush()
+
+
 def set_up_logs(
     level: str = "info",
     form: str = "auto",
@@ -100,6 +123,6 @@ def set_up_logs(
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Unstopping(out))),
         cache_logger_on_first_use=False,
     )

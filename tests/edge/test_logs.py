@@ -1,5 +1,6 @@
 """Logs: JSON for machines, no secrets, no floods."""
 
+import errno
 import io
 import json
 from collections.abc import Iterator
@@ -26,6 +27,33 @@ def test_away_from_a_terminal_every_line_is_json() -> None:
     structlog.get_logger("x").warning("摘要", sink="s")
     (line,) = lines(stream)
     assert (line["event"], line["sink"], line["level"]) == ("摘要", "s", "warning")
+
+
+class Disk(io.StringIO):
+    """Takes nothing while it is full."""
+
+    is_full = True
+
+    def write(self, text: str) -> int:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+    def flush(self) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_line_that_the_disk_has_no_room_for_ends_nobody() -> None:
+    stream = Disk()
+    set_up_logs(stream=stream)
+
+    structlog.get_logger("x").error("no room")
+    stream.is_full = False
+    structlog.get_logger("x").error("room again")
+
+    (line,) = lines(stream)
+    assert line["event"] == "room again"
 
 
 def test_a_level_cuts_what_is_below_it() -> None:

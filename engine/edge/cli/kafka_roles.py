@@ -81,6 +81,11 @@ class Watcher:
                 partition=partition,
             )
 
+    def blocked(self, why: str) -> None:
+        """The dispatcher's disk refuses writes, or (without a reason) takes them again."""
+        self.metrics.blocked(is_blocked=bool(why))
+        self.health.blocked(why)
+
     def holding(self, units: int, ready: int) -> None:
         """Ready when every unit works; a worker that has none stands by, and is ready too."""
         self.kafka.holding(units, ready)
@@ -123,7 +128,7 @@ async def _dispatch(
         watcher.health.started()
         watching = asyncio.create_task(Watch(store, watcher.metrics, senders, {}).run())
         try:
-            await run_dispatcher(link, store, lang)
+            await run_dispatcher(link, store, lang, watcher.blocked)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -6,7 +6,8 @@ it knows. The group's offset is only kept so that another dispatcher could go on
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -15,12 +16,14 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from engine.edge import crashpoint
-from engine.edge.store import Store
+from engine.edge.store import Store, may_pass
 from engine.edge.streaming.link import Link, wait_for_broker
 from engine.edge.streaming.names import Names
 from engine.edge.streaming.topics import ensure_alerts
+from engine.errors import EnvironmentUnusable
 from engine.model.change import Change
 from engine.ports import Position, Trouble
+from engine.text import say
 
 log = structlog.get_logger("dispatcher")
 
@@ -28,29 +31,87 @@ READER = "dispatcher"
 POLL_MS = 500
 MOST = 500
 RETRY_S = 2.0
+DISK_WAIT_S = (0.5, 1.0, 2.0, 5.0)
+"""How long to wait before a write is tried again that a full disk refused; the last one stays."""
 
 _decode = msgspec.json.Decoder(Change).decode
 
 
-async def run_dispatcher(link: Link, store: Store, lang: str = "en") -> None:
-    """Read alerts into the store until cancelled; waits for a broker that is away.
+def _tell_nobody(why: str) -> None:
+    """Nobody wants to hear why the disk refuses."""
+
+
+async def run_dispatcher(
+    link: Link, store: Store, lang: str = "en", blocked: Callable[[str], None] = _tell_nobody
+) -> None:
+    """Read alerts into the store until cancelled; waits for a broker that is away, or a full disk.
+
+    Args:
+        link: How to reach Kafka.
+        store: Where alerts and what must be delivered are kept.
+        lang: Language of the sentences in errors.
+        blocked: Told why the disk refuses writes, and nothing when it takes them again.
 
     Raises:
         EnvironmentUnusable: no broker lets us in, or, if we are not to wait for it, none answers
-            at the start.
+            at the start; or the store is damaged.
 
     """
     await wait_for_broker(link, lang)
+    keeper = Keeper(store, lang, blocked)
     while True:
         try:
-            await _dispatch(link, store)
+            await _dispatch(link, keeper)
         except (KafkaError, OSError) as reason:
             log.warning("dispatcher-retries", reason=repr(reason))
             await asyncio.sleep(RETRY_S)
             await wait_for_broker(link, lang, wait=True)
 
 
-async def _dispatch(link: Link, store: Store) -> None:
+class Keeper:
+    """Puts what was read into the store. A full disk is waited for, and nothing goes on meanwhile.
+
+    A wait of minutes costs the membership of the group; reading goes on where the store is.
+    """
+
+    def __init__(self, store: Store, lang: str, blocked: Callable[[str], None]) -> None:
+        self.store = store
+        self._lang = lang
+        self._blocked = blocked
+
+    async def keep(
+        self,
+        changes: Sequence[Change],
+        positions: Mapping[str, Position],
+        troubles: Sequence[Trouble],
+    ) -> None:
+        """Answer when it is on disk.
+
+        Raises:
+            EnvironmentUnusable: the store cannot be written, and waiting would not help.
+
+        """
+        tries = 0
+        while True:
+            try:
+                await self.store.accept(changes, positions, READER, troubles)
+            except sqlite3.Error as error:
+                if not may_pass(error):
+                    found = {"path": self.store.path, "why": str(error)}
+                    raise EnvironmentUnusable(say("store-unusable", self._lang, **found)) from error
+                wait_s = DISK_WAIT_S[min(tries, len(DISK_WAIT_S) - 1)]
+                tries += 1
+                self._blocked(str(error))
+                log.warning("store-blocked", error=str(error), wait_s=wait_s)
+                await asyncio.sleep(wait_s)
+            else:
+                if tries:
+                    self._blocked("")
+                    log.warning("store-unblocked", tries=tries)  # a full disk took no line before
+                return
+
+
+async def _dispatch(link: Link, keeper: Keeper) -> None:
     topic = Names(link.prefix, link.app).alerts
     await ensure_alerts(link)
     reader = AIOKafkaConsumer(
@@ -65,7 +126,7 @@ async def _dispatch(link: Link, store: Store) -> None:
     )
     await reader.start()
     try:
-        reader.subscribe([topic], listener=_FromStore(reader, store))
+        reader.subscribe([topic], listener=_FromStore(reader, keeper.store))
         while True:
             polled = await reader.getmany(timeout_ms=POLL_MS, max_records=MOST)
             if polled:
@@ -73,7 +134,7 @@ async def _dispatch(link: Link, store: Store) -> None:
                 changes, troubles = read_changes([one for some in polled.values() for one in some])
                 after = {place: some[-1].offset + 1 for place, some in polled.items()}
                 positions = {_log(place): Position(end, end, 0) for place, end in after.items()}
-                await store.accept(changes, positions, READER, troubles)
+                await keeper.keep(changes, positions, troubles)
                 crashpoint.passing("after-commit")
                 with contextlib.suppress(CommitFailedError, IllegalStateError):
                     await reader.commit(after)
