@@ -6,14 +6,14 @@ from engine.pipeline import Space
 from engine.state.codec import pack_row, unpack_row
 
 
-def check_dormant(space: Space) -> int:
+def check_dormant(space: Space) -> Counter[str]:
     """Assert that dormant rows have the timers that taking them up asks for, and lose nothing.
 
     Returns:
-        How many rows are dormant.
+        How many rows of each operator are dormant.
 
     """
-    fresh = Space(space.program)
+    fresh, seen = Space(space.program), Counter[str]()
     for number, rows in space.dormant.rows.items():
         stamp, logic = space.program.rules[number].spec.hash, fresh.logics[number]
         for key, value in rows.items():
@@ -21,4 +21,5 @@ def check_dormant(space: Space) -> int:
             assert pack_row(stamp, logic.save(key)) == value
         asked = Counter(one for one in space.timers if one[1] == number and one[2] in rows)
         assert asked == Counter(one for one in fresh.timers if one[1] == number)
-    return sum(map(len, space.dormant.rows.values()))
+        seen[type(logic).__name__] += len(rows)
+    return seen

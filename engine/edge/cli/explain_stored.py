@@ -163,6 +163,8 @@ def _restored(
             rows += _rows(link, name, part.spec.id, key, whole="/" in part.spec.id or _is_placed(
                 part.spec.space))  # fmt: skip
         space.restore(None if meta is None else meta[0], rows)
+        for number in range(len(space.logics)):
+            space.dormant.rouse(number, key)
         if any(part.spec.id == rule for part in space_program.rules):
             at_ms = max(at_ms, space.progress.watermark)
     if at_ms <= NEVER:

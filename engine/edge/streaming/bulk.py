@@ -24,7 +24,7 @@ RETRY_S = 0.2
 _WITH_REPLICA = 11
 """From this version on an answer names, before its records, the replica to be read from."""
 
-Take = Callable[[Iterable[Any]], None]
+Take = Callable[[Iterable[Any]], object]
 """What is done with the committed records of one answer; each has `key` and `value`."""
 
 
