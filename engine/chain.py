@@ -12,12 +12,14 @@ released yet must be kept with the sender's outcome, because nobody can send it 
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.feeds.derived import log_of, source_of
 from engine.ports import Core, Outcome, Record
-from engine.ruleset.compile import SpaceProgram
 from engine.state.watermark import NEVER
+
+if TYPE_CHECKING:
+    from engine.ruleset.compile import SpaceProgram
 
 
 class Handed(NamedTuple):
@@ -41,7 +43,7 @@ class Chain:
 
     """
 
-    spaces: Mapping[str, SpaceProgram]
+    spaces: "Mapping[str, SpaceProgram]"
     next_offset: int = 0
     keeps: bool = True
     waiting: dict[tuple[str, str], list[Record]] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from engine.ruletest.cases import Case, read_cases
 from engine.ruletest.report import as_text
 from engine.ruletest.run import run_case
 from engine.ruletest.variants import Telling
-from tests.support.explained import project
+from explained import project
 
 CASE = """tests:
   - name: two of three

@@ -7,7 +7,7 @@ import pytest
 
 from engine.edge.cli.entry import main
 from engine.edge.cli.exits import Exit
-from tests.support.explained import PACK, case_named, told
+from explained import PACK, case_named, told
 
 SETTINGS = """
 packs: [{pack}]

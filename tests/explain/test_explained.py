@@ -15,7 +15,7 @@ from engine.ruletest.cases import Case
 from engine.ruletest.run import run_case
 from engine.ruletest.variants import Telling
 from engine.text import LANGUAGES, catalogue
-from tests.support.explained import by_rule, case_named, cases, explained, project
+from explained import by_rule, case_named, cases, explained, project
 
 HERE = Path(__file__).parent
 TOWARDS = Path(__file__).parents[2] / "engine" / "operators" / "towards"

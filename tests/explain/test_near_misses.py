@@ -17,7 +17,7 @@ from engine.operators.towards.ask import progress_of
 from engine.pipeline import Engine
 from engine.ports import Outcome, Record, SourceId
 from engine.ruletest.cases import Case
-from tests.support.explained import case_named, cases, program, told
+from explained import case_named, cases, program, told
 
 MIN = 60_000
 

@@ -1,5 +1,6 @@
 """The pack with one rule for each operator, its cases, and how they are explained."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -46,11 +47,7 @@ def program(rule: str) -> Program:
     """The program of one rule and those it reads."""
     whole = project()
     rules = {name: whole.rules[name] for name in with_lower((rule,), whole.rules)}
-    return compile_project(Project(**{**_fields(whole), "rules": rules}))
-
-
-def _fields(whole: Project) -> dict[str, object]:
-    return {name: getattr(whole, name) for name in whole.__dataclass_fields__}
+    return compile_project(replace(whole, rules=rules))
 
 
 def told(case: Case) -> Told:

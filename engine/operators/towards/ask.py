@@ -59,6 +59,10 @@ ASKED: Mapping[type, Ask] = {
 def progress_of(logic: Logic, key: str, at_ms: int, sight: Sight = NO_SIGHT) -> list[Progress]:
     """Every try of a key at an instant (event time, UTC ms), with the event that is looked at.
 
-    It only looks: nothing of the operator's state is changed by it.
+    It only looks: nothing of the operator's state is changed by it. A part of a rule that nobody
+    asks about has no tries.
     """
-    return ASKED[type(logic)](logic, key, at_ms, sight)
+    for one in type(logic).__mro__:
+        if one in ASKED:
+            return ASKED[one](logic, key, at_ms, sight)
+    return []
