@@ -20,9 +20,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LIVE = [page for page in PAGES if page.parent in (ROOT / "docs", ROOT / "docs/operators")]
 """Pages whose YAML is a whole pack each."""
-RUN = [
-    page for page in PAGES if page.parent == ROOT or page.name in {"authoring.md", "backtest.md"}
-]
+RUN_BY_NAME = {"authoring.md", "backtest.md", "explain.md"}
+RUN = [page for page in PAGES if page.parent == ROOT or page.name in RUN_BY_NAME]
 """Pages whose marked commands are run."""
 PACK = b"pack: page\ntitle: {en: Page, zh: Page}\nowner: docs\nversion: 0.1.0\n"
 DEPOTS = b"""{"type": "FeatureCollection", "datum": "wgs84", "features": [{"type": "Feature",
