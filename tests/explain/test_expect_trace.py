@@ -1,13 +1,13 @@
 """`expect_trace` in rule tests: where a key must have stopped, and what is wrong with it."""
 
 import pytest
+from explained import project
 
 from engine.ruleset.source import DeclaredFile, read
 from engine.ruletest.cases import Case, read_cases
 from engine.ruletest.report import as_text
 from engine.ruletest.run import run_case
 from engine.ruletest.variants import Telling
-from explained import project
 
 CASE = """tests:
   - name: two of three

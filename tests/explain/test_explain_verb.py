@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from explained import PACK, case_named, told
 
 from engine.edge.cli.entry import main
 from engine.edge.cli.exits import Exit
-from explained import PACK, case_named, told
 
 SETTINGS = """
 packs: [{pack}]
@@ -95,6 +95,30 @@ def test_a_folder_tells_what_its_daemon_knows(
     assert "stayed 20 min of 20 min" in said
     assert explain("dwell", "--key", "U11", "--folder", str(daemon)) == Exit.FAILED
     assert "did you mean 'U1'?" in capfd.readouterr().err
+
+
+def test_an_export_tells_the_same_as_the_folder(
+    daemon: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = daemon / "state.export"
+    assert main(["state", "export", str(daemon), "--out", str(out)]) == Exit.FINE
+    capfd.readouterr()
+    words = ["dwell", "--key", KEY, "--rules", str(PACK), "--json", "--folder"]
+    assert explain(*words, str(out)) == Exit.FINE
+    exported = json.loads(capfd.readouterr().out)
+    assert explain(*words, str(daemon)) == Exit.FINE
+    stored = json.loads(capfd.readouterr().out)
+    assert exported["tries"] == stored["tries"]
+    assert exported["at_ms"] == stored["at_ms"]
+
+
+def test_state_on_kafka_is_exported_first(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = SETTINGS.format(pack=PACK) + "broker: kafka://127.0.0.1:1\n"
+    (tmp_path / "forewarn.yaml").write_text(settings, "utf-8")
+    assert explain("dwell", "--key", KEY, "--folder", str(tmp_path)) == Exit.ENVIRONMENT
+    assert "forewarn state export" in capfd.readouterr().err
 
 
 def test_an_alert_is_explained_from_what_was_stored_with_it(

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from explained import by_rule, case_named, cases, explained, project
 
 from engine.explain.words import as_text
 from engine.operators.towards.ask import ASKED
@@ -15,7 +16,6 @@ from engine.ruletest.cases import Case
 from engine.ruletest.run import run_case
 from engine.ruletest.variants import Telling
 from engine.text import LANGUAGES, catalogue
-from explained import by_rule, case_named, cases, explained, project
 
 HERE = Path(__file__).parent
 TOWARDS = Path(__file__).parents[2] / "engine" / "operators" / "towards"

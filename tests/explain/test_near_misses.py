@@ -6,6 +6,7 @@ from contextlib import closing
 
 import msgspec
 import pytest
+from explained import case_named, cases, program, told
 
 from engine.edge.store.notes import RING, read_notes, write_notes
 from engine.edge.store.schema import TABLES
@@ -15,9 +16,8 @@ from engine.model.progress import Note, Progress, Step
 from engine.noting import MOST_NOTES, Notebook
 from engine.operators.towards.ask import progress_of
 from engine.pipeline import Engine
-from engine.ports import Outcome, Record, SourceId
+from engine.ports import Outcome, Record, SourceId, Write
 from engine.ruletest.cases import Case
-from explained import case_named, cases, program, told
 
 MIN = 60_000
 
@@ -160,3 +160,24 @@ def test_a_ring_keeps_the_newest_of_each_kind() -> None:
 def test_a_database_of_an_older_version_has_no_notes() -> None:
     with closing(sqlite3.connect(":memory:")) as link:
         assert read_notes(link, "r", "k") == []
+
+
+@pytest.mark.parametrize("case", SINGLE, ids=lambda one: f"{one.rules[0]}: {one.name}")
+def test_a_restart_changes_nothing_of_what_is_said(case: Case) -> None:
+    (rule,) = case.rules
+    space = next(iter(Engine(program(rule)).spaces.values()))
+    kept: dict[str, Write] = {}
+    for number, (feed, value) in enumerate(told(case)):
+        space.ingest(feed, SourceId(feed), [Record(number, value)])
+    outcome = space.advance(case.until_ms)
+    for write in outcome.writes:
+        if write.value is not None:
+            kept[write.key] = write
+    again = next(iter(Engine(program(rule)).spaces.values()))
+    again.restore(outcome.meta, list(kept.values()))
+    for number, rows in list(again.dormant.rows.items()):
+        for key in list(rows):
+            again.dormant.rouse(number, key)
+    for key in sorted(kept):
+        before = progress_of(space.logics[0], key, case.until_ms)
+        assert progress_of(again.logics[0], key, case.until_ms) == before
