@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from engine.edge.reference.parquet import read_parquet
 from engine.errors import DeclarationError, Location, Problem
 from engine.ruleset.shape import nearest
 from engine.ruleset.source import MAX_BYTES, DeclaredFile
@@ -14,6 +15,7 @@ _LIMITS = {
     ".yml": MAX_BYTES,
     ".geojson": 50_000_000,
     ".csv": 200_000_000,
+    ".parquet": 200_000_000,
 }
 _MAX_FILES = 20_000
 _PASSED_OVER = frozenset({"__pycache__", "node_modules"})
@@ -109,6 +111,8 @@ def _take(path: Path, root: Path, found: dict[Path, DeclaredFile], problems: lis
             not real.is_dir() and real not in found
         ):  # a linked folder's files stand at their place
             found[real] = DeclaredFile(path.as_posix(), _read(path))
+    except DeclarationError as error:
+        problems += error.problems
     except OSError:
         problems.append(Problem(place, "R141"))
 
@@ -116,5 +120,7 @@ def _take(path: Path, root: Path, found: dict[Path, DeclaredFile], problems: lis
 def _read(path: Path) -> bytes:
     """The bytes of a file, at most one more than its kind may have."""
     limit = _LIMITS.get(path.suffix.lower(), MAX_BYTES)
+    if path.suffix.lower() == ".parquet":
+        return read_parquet(path)
     with path.open("rb") as file:
         return file.read(limit + 1)

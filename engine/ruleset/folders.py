@@ -38,7 +38,8 @@ _NAMED = (
 )
 _FOLDERS = {kind.value: kind for kind in _NAMED}
 _YAML, _YML = ".yaml", ".yml"
-_DECLARATIONS = frozenset({_YAML, _YML, ".csv", ".geojson"})
+_ROWS = frozenset({".csv", ".parquet", ".answer"})
+_DECLARATIONS = frozenset({_YAML, _YML, ".csv", ".parquet", ".answer", ".geojson"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _kind(path: PurePosixPath, folder: str) -> Kind | Problem:
     where = inner[0] if len(inner) == 1 else ""
     if path.suffix == _YAML and where in _FOLDERS:
         return _FOLDERS[where]
-    if path.suffix == ".csv" and where == Kind.TABLE:
+    if path.suffix in _ROWS and where == Kind.TABLE:
         return Kind.ROWS
     if path.suffix == ".geojson" and where == Kind.ZONES:
         return Kind.ZONES

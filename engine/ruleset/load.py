@@ -309,7 +309,8 @@ class _Loader:
             if isinstance(text, Problem):
                 self.problems.append(text)
                 continue
-            table, problems = Table.from_csv(spec, file.raw, file.path)
+            read_rows = Table.from_csv if file.path.endswith(".csv") else Table.from_answer
+            table, problems = read_rows(spec, file.raw, file.path)
             self.tables[spec.name] = table
             lines = text.splitlines()
             document = Document(file.path, None, lines, {}, {})

@@ -49,11 +49,14 @@ def build_table(model: TableModel, notes: Notes) -> TableSpec:
             declared = fields[name].type
             if declared is not FieldType.TIME:
                 notes.add(path, "R429", name=name, type=declared.value, wanted="time")
+    if model.file is not None and model.sql is not None:
+        notes.add(("sql",), "R648", at_key=True)
     check_formats(model.fields, notes)
     valid = (model.valid[0], model.valid[1]) if model.valid else None
     place = Location(notes.document.file)
+    file = model.file or (f"{model.table}.answer" if model.sql is not None else "")
     return TableSpec(
-        model.table, tuple(model.key), fields, model.file or "", valid, model.zone, place
+        model.table, tuple(model.key), fields, file, valid, model.zone, place
     )
 
 

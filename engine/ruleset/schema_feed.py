@@ -117,6 +117,14 @@ class FeedModel(Strict):
     purpose: Names | None = None
 
 
+class SqlModel(Strict):
+    """A query that gives a table's rows."""
+
+    database: Id
+    query: Text
+    refresh: Annotated[Duration, Field(ge=1000)] = 60_000
+
+
 class TableModel(Strict):
     """A table file, key by key."""
 
@@ -128,5 +136,6 @@ class TableModel(Strict):
         Field(min_length=1, max_length=2000),
     ]
     valid: Annotated[list[Text], Field(min_length=2, max_length=2)] | None = None
-    file: Annotated[Text | None, Field(pattern=r"^[^/\\]+\.csv$")] = None
+    file: Annotated[Text | None, Field(pattern=r"^[^/\\]+\.(csv|parquet)$")] = None
+    sql: SqlModel | None = None
     zone: ZoneName = "Asia/Shanghai"

@@ -13,6 +13,7 @@ from engine.feeds.reasons import BadValue, Reason
 from engine.feeds.spec import FieldSpec, FieldType
 from engine.feeds.values import LONGEST_KEY, Reader, value_reader
 from engine.ruleset.spec import TableSpec
+from engine.state.answers import Moment, read_answer
 
 Key = tuple[object, ...]
 
@@ -120,6 +121,19 @@ class Table:
             return cls(spec), (*missing, *problems)
         good, bad = _rows(spec, rows, file, from_text=True)
         return cls(spec, good), tuple(sorted([*problems, *bad], key=lambda problem: problem.at))
+
+    @classmethod
+    def from_answer(
+        cls, spec: TableSpec, raw: bytes, file: str = ""
+    ) -> tuple["Table", tuple[Problem, ...]]:
+        """Read a table from the rows that another system gave (`engine/state/answers.py`)."""
+        columns, rows, problems = read_answer(raw, file or spec.file or spec.name)
+        if not problems:
+            problems = tuple(_columns(spec, columns, file))
+        if problems:
+            return cls(spec), problems
+        good, bad = _rows(spec, rows, file, from_text=False)
+        return cls(spec, good), bad
 
     @classmethod
     def from_rows(
@@ -268,7 +282,10 @@ def _values(
             values[name] = None
             continue
         try:
-            values[name] = readers[name](value)
+            if isinstance(value, Moment):
+                values[name] = value.ms(column)
+            else:
+                values[name] = readers[name](value)
         except BadValue as error:
             raise BadValue(error.reason, name) from error
     return values

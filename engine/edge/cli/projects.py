@@ -1,6 +1,6 @@
 """Finds, reads and checks the declarations that a verb works on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -37,10 +37,15 @@ class Found:
         return self.project
 
 
-def find(paths: Sequence[Path], rows: Mapping[str, bytes] | None = None) -> Found:
+def find(
+    paths: Sequence[Path],
+    rows: Mapping[str, bytes] | None = None,
+    beside: Callable[[Sequence[DeclaredFile]], Sequence[DeclaredFile]] = list,
+) -> Found:
     """Read and check everything under the paths, or what stands here, or what comes along.
 
-    `rows` are CSV files by name that take the place of those of the packs' tables.
+    `rows` are CSV files by name that take the place of those of the packs' tables; `beside` puts
+    answers of databases beside the files.
     """
     for path in paths:
         if not path.exists():
@@ -50,7 +55,7 @@ def find(paths: Sequence[Path], rows: Mapping[str, bytes] | None = None) -> Foun
     if not files:
         where = ", ".join(root.as_posix() for root in roots)
         raise EnvironmentUnusable(voice().say("nothing-declared", path=where))
-    files = _with_rows(files, rows or {})
+    files = list(beside(_with_rows(files, rows or {})))
     loaded = load_project(files, LoadOptions(today=datetime.now(UTC).date()))
     single = {path.as_posix() for path in paths if path.is_file()}
     asked = [p for p in loaded.problems if not single or p.at.file in single]

@@ -1,0 +1,1 @@
+"""Reference data from outside the packs: Parquet files and answers of databases."""
