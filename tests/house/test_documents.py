@@ -29,7 +29,8 @@ DEPOTS = b"""{"type": "FeatureCollection", "datum": "wgs84", "features": [{"type
 [[[120.9, 32.0], [120.91, 32.0], [120.91, 32.01], [120.9, 32.01], [120.9, 32.0]]]}}]}"""
 _FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-_PLACES = {"feed": "feeds", "table": "tables", "calendar": "calendars", "playbook": "playbooks"}
+_FOLDERS = ("feed", "table", "calendar", "playbook", "list", "macro", "override")
+_PLACES = {kind: f"{kind}s" for kind in _FOLDERS}
 
 
 class Block(NamedTuple):
