@@ -105,6 +105,8 @@ def _parts(stage: Stage, floor: int, plan: Stages, project: Project) -> list[Sta
     found: list[Stage] = []
     for part in divide(stage.spec, {name: known[name] for name in stage.spec.feeds}, floor):
         plan.feeds.update(part.reads)
+        if ALERTS in part.spec.feeds:
+            plan.reads[part.spec.id] = plan.reads[stage.spec.id]
         upstream = plan.upstream.setdefault(part.spec.space, {}) if part.reads else {}
         for feed in part.reads:
             upstream.setdefault(feed, set()).add(part.sender)

@@ -50,6 +50,10 @@ class CorrelateSpec(OperatorSpec):
     reach: float = 0.0
     half_life_ms: int = 0
 
+    def by_place(self) -> bool:
+        """Whether signals must lie near each other, whoever they are about."""
+        return False
+
     def expressions(self, feed: str) -> "Sequence[Typed]":
         """What the signals ask of this feed's events."""
         return [
@@ -65,3 +69,25 @@ class CorrelateSpec(OperatorSpec):
     def span_ms(self) -> int:
         """How long the shortest signal counts."""
         return min(signal.within_ms for signal in self.signals)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelatePlaceSpec(CorrelateSpec):
+    """Several signals near each other point to the same risk, whichever keys they come from.
+
+    Attributes:
+        radius_m: How far from the anchor of a site, its oldest signal, a signal may lie.
+        ids: The fields that tell events of the feeds apart.
+
+    """
+
+    radius_m: float = 0.0
+    ids: frozenset[str] = frozenset()
+
+    def by_place(self) -> bool:
+        """They must."""
+        return True
+
+    def fields(self) -> frozenset[str]:
+        """As by key; what tells events apart, and of alerts which one it is."""
+        return CorrelateSpec.fields(self) | self.ids | {"episode"}

@@ -7,7 +7,7 @@ from engine.feeds.spec import FeedSpec
 from engine.operators.specs.base import OperatorSpec
 from engine.operators.specs.change import ChangeSpec
 from engine.operators.specs.cluster import ClusterSpec
-from engine.operators.specs.correlate import CorrelateSpec
+from engine.operators.specs.correlate import CorrelatePlaceSpec, CorrelateSpec
 from engine.operators.specs.corridor import CorridorSpec
 from engine.operators.specs.cross import CrossSpec
 from engine.operators.specs.deadline import DeadlineSpec
@@ -21,6 +21,7 @@ from engine.ruleset.making import (
     change,
     cluster,
     correlate,
+    correlate_places,
     corridor,
     cross,
     deadline,
@@ -55,6 +56,7 @@ Splitter = Callable[[RuleSpec, Mapping[str, FeedSpec], int], Sequence[Part]]
 SPLITTERS: Mapping[type[OperatorSpec], Splitter] = {
     NearSpec: near.split,
     FeedSilenceSpec: feed_silence.split,
+    CorrelatePlaceSpec: correlate_places.split,
 }
 """Operators that work in several key spaces, one behind the other."""
 

@@ -1,19 +1,20 @@
 """`correlate` as declared: signals of several feeds and rules that point to one risk."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from engine.feeds.alerts import ALERTS
 from engine.operators.specs.base import Path
-from engine.operators.specs.correlate import CorrelateSpec, Signal
+from engine.operators.specs.correlate import CorrelatePlaceSpec, CorrelateSpec, Signal
 from engine.ruleset.expr.types import BOOL, TEXT, Scope, Type
 from engine.ruleset.known import Known
-from engine.ruleset.quantities import Duration
+from engine.ruleset.quantities import Distance, Duration
 from engine.ruleset.schema_types import Expression, Identifier, Text
 from engine.ruleset.shape import Strict, refuse
 from engine.ruleset.when.base import Doubt, EventModel, Loading, OperatorModel, exactly_one
+from engine.ruleset.when.near import WIDEST_M
 
 _PATH = ("when", "correlate")
 _WAYS = ("at_least", "condition", "score")
@@ -49,6 +50,7 @@ class CorrelateModel(OperatorModel):
 
     signals: Annotated[dict[Identifier, SignalModel], Field(min_length=1, max_length=_MOST)]
     within: Duration
+    near: Distance | None = None
     at_least: Annotated[int | None, Field(ge=1, le=_MOST)] = None
     condition: Expression | None = None
     score: ScoreModel | None = None
@@ -111,10 +113,18 @@ def load(model: CorrelateModel, at: Loading) -> CorrelateSpec | None:
         at.notes.add((*_PATH, "score", "reach"), "R604")
     if score is not None:
         at.positive(score.half_life, "correlate", "score", "half_life")
-    return CorrelateSpec(
+    ways: tuple[Any, ...] = (
         tuple(signals),
         model.at_least or 0,
         condition,
         0.0 if score is None else float(score.reach),
         0 if score is None or score.half_life is None else score.half_life,
     )
+    if model.near is None:
+        return CorrelateSpec(*ways)
+    at.positive(model.near, "correlate", "near")
+    at.needs_positions("correlate")
+    if model.near > WIDEST_M:
+        at.notes.add((*_PATH, "near"), "R519", most=int(WIDEST_M / 1000))
+    ids = frozenset(name for feed in at.feeds for name in feed.id)
+    return CorrelatePlaceSpec(*ways, radius_m=model.near, ids=ids)

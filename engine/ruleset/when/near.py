@@ -14,7 +14,7 @@ from engine.ruleset.shape import Strict, refuse
 from engine.ruleset.when.base import Doubt, Loading, OperatorModel
 from engine.ruleset.when.speeds import speed_field
 
-_WIDEST_M = 100_000.0
+WIDEST_M = 100_000.0
 _MOST_KEYS = 10_000
 
 
@@ -88,8 +88,8 @@ def load(model: NearModel, at: Loading) -> NearSpec:
     notes, path = at.notes, ("when", "near")
     at.needs_positions("near")
     at.positive(model.radius, "near", "radius")
-    if model.radius > _WIDEST_M:
-        notes.add((*path, "radius"), "R519", most=int(_WIDEST_M / 1000))
+    if model.radius > WIDEST_M:
+        notes.add((*path, "radius"), "R519", most=int(WIDEST_M / 1000))
     if model.apart is not None:
         at.positive(model.at_least, "near", "at_least")
     if model.tolerate.outside and model.tolerate.outside >= model.at_least > 0:

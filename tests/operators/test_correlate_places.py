@@ -1,0 +1,278 @@
+"""correlate by place: sites around their oldest signal, whoever the signals come from."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from functools import cache
+from math import cos, radians
+
+import pytest
+from correlate_places_oracle import Event
+from correlate_places_oracle import told as oracle
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from law_stage import PACK, T0, project
+from small_world import compiled
+
+from engine.model.change import Change
+from engine.ruleset.compile import Program
+from engine.ruletest.bench import Bench, Played
+from engine.ruletest.variants import Script
+from engine.ruletest.wire import Letter
+
+FEED = """
+feed: readings
+title: {zh: 线索, en: Signs}
+topic: feed.readings
+format: json
+key: who
+id: [number]
+time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
+lateness: 5ms
+position: {lon: lon, lat: lat, datum: wgs84}
+fields:
+  who: text
+  number: text
+  what: text
+  lon: {type: number, optional: true}
+  lat: {type: number, optional: true}
+  at: {type: time, format: epoch-ms}
+purpose: [tests]
+"""
+SIGNALS = """  correlate:
+    near: 100 meters
+    within: 30ms
+    signals:
+      a: {feed: readings, where: what == "a"}
+      b: {feed: readings, where: what == "b", within: 20ms, weight: 2}
+      c: {feed: readings, where: what == "c", within: 12ms, weight: 4}
+"""
+WITHIN = {"a": 30, "b": 20, "c": 12}
+WEIGHT = {"a": 1.0, "b": 2.0, "c": 4.0}
+WAYS = {
+    "two": "    at_least: 2\n",
+    "odd": "    condition: a and not b\n",
+    "fades": "    score: {reach: 4, half_life: 10ms}\n",
+}
+END = 400
+"""A minute of these stories is a millisecond, so that the watcher misses none between."""
+LAT = 32.0
+
+
+@cache
+def program(more: str = "") -> Program:
+    rules = {name: f"by: who\nwhen:\n{SIGNALS}{way}{more}" for name, way in WAYS.items()}
+    return project(FEED, rules)
+
+
+def enough(way: str) -> object:
+    def two(best: Mapping[str, int | None], _minute: int) -> bool:
+        return len(best) >= 2
+
+    def odd(best: Mapping[str, int | None], _minute: int) -> bool:
+        return "a" in best and "b" not in best
+
+    def fades(best: Mapping[str, int | None], minute: int) -> bool:
+        worth = (
+            WEIGHT[name] * (1.0 if at is None else 0.5 ** ((minute - at) / 10))
+            for name, at in best.items()
+        )
+        return sum(worth) >= 4.0
+
+    return {"two": two, "odd": odd, "fades": fades}[way]
+
+
+def letters(events: Sequence[Event]) -> list[Letter]:
+    found = []
+    for number, (minute, who, what, east, _) in enumerate(events):
+        at = T0 + minute
+        lon = 120.9 + east / (111_194.93 * cos(radians(LAT)))
+        event = {
+            "who": who,
+            "number": f"{number:03}",
+            "what": what,
+            "lon": lon,
+            "lat": LAT,
+            "at": at,
+        }
+        found.append(Letter("readings", at, json.dumps(event).encode()))
+    return found
+
+
+def play(
+    sent: list[Letter], batch: int = 9, restarts: frozenset[int] = frozenset(), more: str = ""
+) -> Played:
+    played = Bench(program(more), T0 + END).play(Script(sent, batch, restarts))
+    assert not played.troubles, played.troubles
+    return played
+
+
+def told(changes: list[Change], way: str) -> list[tuple[str, str, int, float]]:
+    found = []
+    for one in changes:
+        if one.rule == way:
+            assert one.lon is not None
+            east = round((one.lon - 120.9) * 111_194.93 * cos(radians(LAT)))
+            found.append((one.transition.value, one.key, one.at_ms - T0, east))
+    return sorted(found, key=lambda one: (one[2], one[1], one[3], one[0]))
+
+
+def run(events: Sequence[Event], way: str) -> list[tuple[str, str, int, float]]:
+    return told(play(letters(events)).changes, way)
+
+
+def test_two_signals_of_two_keys_near_each_other_make_a_site_of_the_older() -> None:
+    events = [(0, "x", "a", 0, "seen"), (5, "y", "b", 90, "seen")]
+    assert run(events, "two") == [("fired", "x", 5, 0), ("cleared", "x", 25, 0)]
+
+
+def test_signals_exactly_at_the_radius_are_near_and_a_little_further_are_not() -> None:
+    near = [(0, "x", "a", 0, "seen"), (5, "y", "b", 99.9, "seen")]
+    far = [(0, "x", "a", 0, "seen"), (5, "y", "b", 100.1, "seen")]
+    assert len(run(near, "two")) == 2
+    assert run(far, "two") == []
+
+
+def test_ten_signals_of_one_kind_are_one_kind_of_sign() -> None:
+    assert run([(m, f"k{m}", "a", 0, "seen") for m in range(10)], "two") == []
+
+
+def test_a_site_does_not_creep_further_than_the_radius() -> None:
+    events = [(m, f"k{m}", "ab"[m % 2], 60.0 * m, "seen") for m in range(6)]
+    fired = [one for one in run(events, "two") if one[0] == "fired"]
+    assert [(key, east) for _, key, _, east in fired] == [("k0", 0), ("k2", 120), ("k4", 240)]
+
+
+def test_a_signal_without_a_place_is_none() -> None:
+    sent = letters([(0, "x", "a", 0, "seen"), (5, "y", "b", 0, "seen")])
+    bare = json.loads(sent[1].value) | {"lon": None, "lat": None}
+    sent[1] = Letter("readings", sent[1].at_ms, json.dumps(bare).encode())
+    assert told(play(sent).changes, "two") == []
+
+
+def test_a_signal_that_comes_again_elsewhere_is_there_and_not_here() -> None:
+    events = [
+        (0, "x", "a", 0, "seen"), (1, "y", "b", 0, "seen"), (4, "y", "b", 900, "seen"),
+    ]  # fmt: skip
+    assert run(events, "two") == [("fired", "x", 1, 0), ("cleared", "x", 4, 0)]
+
+
+def test_the_contributions_are_itemised_with_their_keys_and_places() -> None:
+    events = [(0, "x", "a", 0, "seen"), (5, "y", "b", 90, "seen"), (6, "z", "c", 30, "seen")]
+    changes = play(letters(events)).changes
+    fired = next(one for one in changes if one.rule == "fades" and one.transition == "fired")
+    items = fired.evidence["operator"]["signals"]
+    assert [(one["name"], one["key"], one["weight"]) for one in items] == [
+        ("a", "x", 1.0), ("b", "y", 2.0), ("c", "z", 4.0),
+    ]  # fmt: skip
+    assert fired.evidence["operator"]["seen"] == "a, b, c"
+    assert fired.evidence["operator"]["value"] == pytest.approx(
+        0.5**0.6 + 2 * 0.5**0.1 + 4, abs=1e-5
+    )
+
+
+def test_clear_uses_the_signals_up() -> None:
+    events = [
+        (0, "x", "a", 0, "seen"), (1, "y", "b", 0, "seen"), (2, "z", "c", 0, "seen"),
+        (3, "y", "b", 0, "seen"),
+    ]  # fmt: skip
+    more = "clear: size >= 3\n"
+    changes = play(letters(events), more=more).changes
+    assert told(changes, "two") == [("fired", "x", 1, 0), ("cleared", "x", 2, 0)]
+
+
+def test_an_alert_that_comes_back_while_it_is_kept_open_goes_on() -> None:
+    events = [(0, "x", "a", 0, "seen"), (1, "y", "b", 0, "seen"), (25, "y", "b", 0, "seen")]
+    changes = play(letters(events), more="keep_firing_for: 10ms\n").changes
+    assert told(changes, "two") == [("fired", "x", 1, 0), ("cleared", "x", 40, 0)]
+
+
+ALERTS = {
+    "hot": "by: who\nwhen: {match: {condition: what == 'r', quiet: 8ms}}\n",
+    "two": """by: {readings: who, alerts: key}
+when:
+  correlate:
+    near: 100 meters
+    within: 10ms
+    signals: {a: {feed: readings, where: what == 'a'}, r: {rule: hot}}
+    at_least: 2
+""",
+}
+
+
+HEAD = """
+rule: {0}
+title: {{zh: 规则, en: Rule}}
+owner: tests
+severity: yellow
+"""
+
+
+@cache
+def over_alerts() -> Program:
+    files = {
+        "small/pack.yaml": PACK,
+        "small/feeds/readings.yaml": FEED,
+        "small/hot.yaml": HEAD.format("hot") + "from: readings\n" + ALERTS["hot"],
+        "small/two.yaml": HEAD.format("two") + ALERTS["two"],
+    }
+    return compiled(files)
+
+
+def test_alerts_of_other_rules_are_signals_at_their_places_while_they_are_open() -> None:
+    events = [
+        (0, "x", "r", 0, "seen"), (3, "y", "a", 80, "seen"), (5, "z", "a", 400, "seen"),
+    ]  # fmt: skip
+    played = Bench(over_alerts(), T0 + END).play(Script(letters(events), 2, frozenset({1})))
+    assert told(played.changes, "two") == [("fired", "x", 3, 0), ("cleared", "x", 13, 0)]
+
+
+draws = st.lists(
+    st.tuples(
+        st.sampled_from([0, 1, 1, 2, 3, 5, 8, 13]),
+        st.sampled_from("pqrst"),
+        st.sampled_from("abc"),
+        st.sampled_from([0.0, 0.0, 60.0, 60.0, 120.0, 180.0, 500.0]),
+    ),
+    min_size=5, max_size=22,
+)  # fmt: skip
+
+
+def events_of(drawn: list) -> list[Event]:
+    minute, events = 0, []
+    for step, who, what, east in drawn:
+        minute += step
+        events.append((minute, who, what, east, "seen"))
+    # of one instant the engine takes events by key, then by number
+    return sorted(events, key=lambda one: (one[0], one[1]))
+
+
+@settings(max_examples=500, deadline=None)
+@given(draws, st.randoms(use_true_random=False))
+def test_it_is_told_as_a_watcher_of_the_whole_city_would(drawn: list, rnd: random.Random) -> None:
+    events = events_of(drawn)
+    sent = letters(events)
+    shuffled = sorted(sent, key=lambda one: one.at_ms + rnd.randrange(5))
+    twice = [one for one in shuffled for _ in range(2)]
+    tellings = (
+        play(sent),
+        play(twice, rnd.randrange(1, 9), frozenset(rnd.sample(range(6), 3))),
+    )
+    for way in WAYS:
+        expected = oracle(events, 100.0, WITHIN, enough(way), END)  # type: ignore[arg-type]
+        expected.sort(key=lambda one: (one[2], one[1], one[3], one[0]))
+        for played in tellings:
+            assert told(played.changes, way) == expected
+
+
+def test_every_way_fires_often() -> None:
+    fired: list[set[str]] = []
+
+    @settings(max_examples=80, deadline=None, database=None)
+    @given(draws)
+    def look(drawn: list) -> None:
+        fired.append({one.rule for one in play(letters(events_of(drawn))).changes})
+
+    look()
+    for way in WAYS:
+        assert sum(way in one for one in fired) > 0.3 * len(fired), way
