@@ -10,6 +10,7 @@ from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.daemon import run_embedded
 from engine.edge.logs import set_up_logs
+from engine.edge.reload_wiring import Rules
 from engine.edge.settings import Configured, read_settings
 from engine.edge.wiring import connector_problems, open_doors, plan_connectors
 from engine.errors import EnvironmentUnusable
@@ -52,7 +53,7 @@ def run_daemon(
         return run_embedded(configured, project, once=once, lang=voice().lang, rules=rules)
     if once:
         raise Misuse(voice().say("run-once-broker"))
-    return _on_kafka(configured, project, role, wait=wait)
+    return _on_kafka(configured, project, role, rules, wait=wait)
 
 
 def settings_of(target: Path, *, broker: str | None = None, data: Path | None = None) -> Configured:
@@ -72,8 +73,10 @@ def _arm() -> None:
         raise Misuse(voice().say("run-crashpoint", found=unknown, known=known)) from unknown
 
 
-def _on_kafka(configured: Configured, project: Project, role: str | None, *, wait: bool) -> int:
+def _on_kafka(
+    configured: Configured, project: Project, role: str | None, rules: Rules, *, wait: bool
+) -> int:
     # Faust is imported only by those who run on Kafka.
     from engine.edge.cli.kafka_roles import run_role  # noqa: PLC0415
 
-    return run_role(configured, project, role, voice().lang, wait=wait)
+    return run_role(configured, project, role, voice().lang, wait=wait, rules=rules)

@@ -15,6 +15,8 @@ from engine.edge.kafka_metrics import KafkaMetrics
 from engine.edge.metrics import Metrics
 from engine.edge.notify import tell_manager
 from engine.edge.outbox import Senders
+from engine.edge.reload_wiring import Rules
+from engine.edge.reload_worker import WorkerCheck, heed_signal
 from engine.edge.server import OpsServer
 from engine.edge.settings import Configured
 from engine.edge.store import Store
@@ -32,7 +34,13 @@ log = structlog.get_logger("worker")
 
 
 def run_role(
-    configured: Configured, project: Project, role: str | None, lang: str, *, wait: bool = True
+    configured: Configured,
+    project: Project,
+    role: str | None,
+    lang: str,
+    *,
+    wait: bool = True,
+    rules: Rules | None = None,
 ) -> int:
     """Work on Kafka until told to stop; without a role one process does both.
 
@@ -42,12 +50,15 @@ def run_role(
     """
     link = replace(link_of(configured, lang), wait=wait)
     if role == "dispatcher":
-        return asyncio.run(_dispatcher_alone(configured, project, link, lang))
+        return asyncio.run(_dispatcher_alone(configured, project, link, lang, rules))
     watcher = Watcher()
 
     async def beside() -> None:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(_operations(configured, watcher, lang))
+            if rules is not None:
+                check = WorkerCheck(rules, configured, project, watcher.metrics, lang)
+                await stack.enter_async_context(heed_signal(check))
             if role is None:
                 await _dispatch(configured, project, link, watcher, lang)
             await asyncio.Event().wait()
@@ -95,10 +106,16 @@ class Watcher:
             self.health.restoring()
 
 
-async def _dispatcher_alone(configured: Configured, project: Project, link: Link, lang: str) -> int:
+async def _dispatcher_alone(
+    configured: Configured, project: Project, link: Link, lang: str, rules: Rules | None
+) -> int:
     """The dispatcher as a process of its own; SIGTERM and SIGINT end it."""
     watcher = Watcher()
-    async with _operations(configured, watcher, lang):
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(_operations(configured, watcher, lang))
+        if rules is not None:
+            check = WorkerCheck(rules, configured, project, watcher.metrics, lang)
+            await stack.enter_async_context(heed_signal(check))
         work = asyncio.create_task(_dispatch(configured, project, link, watcher, lang))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -95,7 +95,7 @@ def test_an_edit_that_does_not_say_what_becomes_of_state_is_refused(city: City) 
     answer = city.ask()
     assert [problem["code"] for problem in answer["problems"]] == ["S121"]
     old = city.ask("?plan")["plan"][0]["old"][:6]
-    city.edit("too-hot", rule("too-hot", 35, f"on_change: {{from: {old}, do: keep}}\n"))
+    city.edit("too-hot", rule("too-hot", 35, f"on_change: {{from: '{old}', do: keep}}\n"))
     fits = city.ask("?plan")
     assert (fits["outcome"], fits["state"]["kept"]) == ("fits", 1)
     assert city.ask()["state"]["kept"] == 1
