@@ -1,13 +1,14 @@
 """`correlate` as declared: signals of several feeds and rules that point to one risk."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from engine.feeds.alerts import ALERTS
 from engine.operators.specs.base import Path
 from engine.operators.specs.correlate import CorrelatePlaceSpec, CorrelateSpec, Signal
+from engine.ruleset.expr import Typed
 from engine.ruleset.expr.types import BOOL, TEXT, Scope, Type
 from engine.ruleset.known import Known
 from engine.ruleset.quantities import Distance, Duration
@@ -113,7 +114,7 @@ def load(model: CorrelateModel, at: Loading) -> CorrelateSpec | None:
         at.notes.add((*_PATH, "score", "reach"), "R604")
     if score is not None:
         at.positive(score.half_life, "correlate", "score", "half_life")
-    ways: tuple[Any, ...] = (
+    ways: tuple[tuple[Signal, ...], int, Typed | None, float, int] = (
         tuple(signals),
         model.at_least or 0,
         condition,
@@ -127,4 +128,4 @@ def load(model: CorrelateModel, at: Loading) -> CorrelateSpec | None:
     if model.near > WIDEST_M:
         at.notes.add((*_PATH, "near"), "R519", most=int(WIDEST_M / 1000))
     ids = frozenset(name for feed in at.feeds for name in feed.id)
-    return CorrelatePlaceSpec(*ways, radius_m=model.near, ids=ids)
+    return CorrelatePlaceSpec(*ways, model.near, ids)
