@@ -56,6 +56,8 @@ class WorkCalendar:
         holidays: Rest days besides weekends.
         workdays: Weekend days that are worked (make-up days); they win over holidays.
         weekends: Saturdays and Sundays are rest days.
+        shifts: Names of shifts, each with spans of minutes after midnight, [begin, end). One that
+            ends before it begins goes past midnight and belongs to the day it begins on.
 
     """
 
@@ -65,6 +67,7 @@ class WorkCalendar:
     holidays: frozenset[date] = frozenset()
     workdays: frozenset[date] = frozenset()
     weekends: bool = True
+    shifts: tuple[tuple[str, tuple[tuple[int, int], ...]], ...] = ()
 
     @classmethod
     def china(cls, name: str = "cn") -> "WorkCalendar":
@@ -114,6 +117,29 @@ class WorkCalendar:
         if day in self.holidays:
             return False
         return not self.weekends or day.weekday() < _WEEKEND
+
+    def shift_at(self, local: datetime) -> str | None:
+        """The shift that works at a clock reading; None between shifts and on rest days.
+
+        Raises:
+            CalendarEnd: The calendar does not cover the day.
+
+        """
+        day, minute = local.date(), local.hour * 60 + local.minute
+        works = self.is_workday(day)
+        for name, spans in self.shifts:
+            for begin, end in spans:
+                if begin < end and works and begin <= minute < end:
+                    return name
+                if end <= begin and works and minute >= begin:
+                    return name
+                if end <= begin and minute < end and self._worked_before(day):
+                    return name
+        return None
+
+    def _worked_before(self, day: date) -> bool:
+        """Whether the day before was a working day; not before the first day that is known."""
+        return day > self.first and self.is_workday(day - _DAY)
 
     def workdays_between(self, start: date, end: date) -> int:
         """How many working days lie after `start`, up to and including `end`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.feeds.spec import FeedSpec
+from engine.model.calendar import WorkCalendar
 from engine.ruleset.expr.types import ALERT_EXTRAS, EXTRAS, RECORD, REGION, Scope, Type, field_type
 from engine.ruleset.macros import Macro
 from engine.ruleset.spec import ListSpec, LookupSpec, Playbook, RouteSpec, TableSpec
@@ -30,6 +31,7 @@ class Known:
         zone_ids: Ids of all zones of all layers.
         lists: The lists by name.
         macros: The macros by name.
+        shifts: The calendars by name, for the shifts they have.
         reads: For each rule, the rules whose alerts it reads.
         files: The file that declares a thing, by kind and name.
 
@@ -41,6 +43,7 @@ class Known:
     lines: dict[str, Mapping[str, Type]] = field(default_factory=dict)
     zone_ids: set[str] = field(default_factory=set)
     calendars: set[str] = field(default_factory=lambda: set(CALENDARS))
+    shifts: dict[str, WorkCalendar] = field(default_factory=dict)
     playbooks: dict[str, Playbook] = field(default_factory=dict)
     routes: dict[str, RouteSpec] = field(default_factory=dict)
     lists: dict[str, ListSpec] = field(default_factory=dict)

@@ -118,6 +118,7 @@ class _Loader:
         self._named(parts[Kind.TABLE], TableModel, "table", self.known.tables, build_table)
         self._named(parts[Kind.CALENDAR], CalendarModel, "calendar", self.calendars, build_calendar)
         self.known.calendars |= set(self.calendars)
+        self.known.shifts = dict(self.calendars)
         self._named(
             parts[Kind.PLAYBOOK], PlaybookModel, "playbook", self.known.playbooks, build_playbook
         )

@@ -55,9 +55,7 @@ def build_table(model: TableModel, notes: Notes) -> TableSpec:
     valid = (model.valid[0], model.valid[1]) if model.valid else None
     place = Location(notes.document.file)
     file = model.file or (f"{model.table}.answer" if model.sql is not None else "")
-    return TableSpec(
-        model.table, tuple(model.key), fields, file, valid, model.zone, place
-    )
+    return TableSpec(model.table, tuple(model.key), fields, file, valid, model.zone, place)
 
 
 def build_calendar(model: CalendarModel, notes: Notes) -> WorkCalendar:
@@ -66,7 +64,8 @@ def build_calendar(model: CalendarModel, notes: Notes) -> WorkCalendar:
     for index, day in enumerate(model.workdays):
         if day in both:
             notes.add(("workdays", index), "R432", day=day)
-    base = WorkCalendar.china()
+    base = WorkCalendar.china() if model.base == "cn" else WorkCalendar.every_day()
+    base = replace(base, shifts=_shifts(model, notes))
     until = date.fromisoformat(model.until) if model.until else None
     if until is not None and until < base.first:
         notes.add(("until",), "R423", begin=base.first.isoformat())
@@ -77,6 +76,31 @@ def build_calendar(model: CalendarModel, notes: Notes) -> WorkCalendar:
         [date.fromisoformat(day) for day in model.workdays],
         until,
     )
+
+
+def _shifts(
+    model: CalendarModel, notes: Notes
+) -> tuple[tuple[str, tuple[tuple[int, int], ...]], ...]:
+    """The shifts of a calendar; no two of them work at the same time."""
+    found: list[tuple[str, tuple[tuple[int, int], ...]]] = []
+    taken: dict[int, str] = {}
+    for name, text in model.shifts.items():
+        spans = spans_of(text)
+        if spans is None:
+            notes.add(("shifts", name), "R142", name=name, found=show(text))
+            continue
+        minutes = {minute % 1440 for span in spans for minute in _minutes_of(*span)}
+        other = next((taken[minute] for minute in sorted(minutes) if minute in taken), None)
+        if other is not None:
+            notes.add(("shifts", name), "R649", name=name, other=other)
+        taken |= dict.fromkeys(minutes, name)
+        found.append((name, spans))
+    return tuple(found)
+
+
+def _minutes_of(begin: int, end: int) -> range:
+    """Every minute of a span, past midnight if need be."""
+    return range(begin, end if end > begin else end + 1440)
 
 
 def build_playbook(model: PlaybookModel, notes: Notes) -> Playbook:

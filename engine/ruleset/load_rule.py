@@ -157,7 +157,7 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, place: Place) -> Loa
         keep_firing_ms=model.keep_firing_for,
         cooldown_ms=model.cooldown,
         flapping=_flapping(model, notes),
-        schedule=_schedule(model, feeds),
+        schedule=_schedule(model, feeds, notes, known),
         late=model.late.then,
         late_allow_ms=model.late.allow,
         limits=Limits(model.limits.keys, model.limits.alerts_per_hour, model.limits.overflow),
@@ -319,10 +319,34 @@ def _flapping(model: RuleModel, notes: Notes) -> Flapping | None:
     return Flapping(declared.times, declared.within, quiet)
 
 
-def _schedule(model: RuleModel, feeds: Sequence[FeedSpec]) -> Schedule | None:
+def _schedule(
+    model: RuleModel, feeds: Sequence[FeedSpec], notes: Notes, known: Known
+) -> Schedule | None:
     """When the rule may fire; without a zone, in the zone of the first feed's clock."""
     declared = model.schedule
     if declared is None:
         return None
     zone = declared.zone or feeds[0].time.zone
-    return Schedule(declared.calendar, declared.hours or ((0, 1440),), zone)
+    hours = declared.hours or ((0, 1440),)
+    if declared.shift is not None:
+        hours = _hours_of_shifts(model, declared.shift, notes, known)
+    return Schedule(declared.calendar, hours, zone)
+
+
+def _hours_of_shifts(
+    model: RuleModel, names: Sequence[str], notes: Notes, known: Known
+) -> tuple[tuple[int, int], ...]:
+    """The hours of some shifts of the rule's calendar, cut at midnight."""
+    assert model.schedule is not None  # noqa: S101 - they stand in it
+    calendar = known.shifts.get(model.schedule.calendar)
+    shifts = dict(calendar.shifts) if calendar is not None else {}
+    if model.schedule.hours is not None:
+        notes.add(("schedule", "shift"), "R626", at_key=True)
+    spans: list[tuple[int, int]] = []
+    for index, name in enumerate(names):
+        path = ("schedule", "shift", index)
+        if notes.known(name, shifts, "R627", path, calendar=model.schedule.calendar):
+            for begin, end in shifts[name]:
+                whole = [(begin, end)] if begin < end else [(begin, 1440), (0, end)]
+                spans += [span for span in whole if span[0] < span[1]]
+    return tuple(sorted(spans))

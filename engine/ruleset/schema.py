@@ -97,6 +97,7 @@ class ScheduleModel(Strict):
 
     calendar: Text = "all-days"
     hours: Hours | None = None
+    shift: Names | None = None
     zone: ZoneName | None = None
 
 

@@ -1,6 +1,6 @@
 """What the other files of a pack may say: pack, calendars, playbooks, lists, macros, routes."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -42,6 +42,8 @@ class CalendarModel(Strict):
 
     calendar: Id
     title: Title | None = None
+    base: Literal["cn", "all-days"] = "cn"
+    shifts: dict[Identifier, Text] = Field(default={})
     holidays: list[Day] = Field(default=[])
     workdays: list[Day] = Field(default=[])
     until: Day | None = None

@@ -59,7 +59,7 @@ def test_answers(answer, text, value):
 
 def test_every_function_has_an_answer_above_or_below():
     shown = {case.values[0] for mark in test_answers.pytestmark for case in mark.args[1]}
-    elsewhere = {"inside", "workday", "exists", "missing", "coalesce"}
+    elsewhere = {"inside", "workday", "shift", "exists", "missing", "coalesce"}
     for name in FUNCTIONS:
         assert name in elsewhere or any(f"{name}(" in text for text in shown), name
 
@@ -80,7 +80,10 @@ class Square:
 
 
 def tools(**layers: Any) -> Tools:
-    calendar = SimpleNamespace(is_workday=lambda day: day != date(2026, 3, 4))
+    calendar = SimpleNamespace(
+        is_workday=lambda day: day != date(2026, 3, 4),
+        shift_at=lambda at: f"{at:%H:%M}" if at.hour else None,
+    )
     return Tools(layers, {"cn": calendar})  # type: ignore[dict-item]
 
 
@@ -103,6 +106,11 @@ def test_inside_without_a_position_is_unknown(typed, event):
         typed("inside(anchor, 'licensed-sites')"), tools(**{"licensed-sites": Square(0, 0)})
     )
     assert ask(event, {"anchor": None}) is None
+
+
+def test_shift_asks_the_calendar_for_the_local_minute(answer):
+    assert answer("shift(event_time, 'cn')", tools()) == "01:10"
+    assert answer("shift(reported, 'cn') == 'night'", tools()) is False
 
 
 def test_workday_asks_the_calendar_for_the_local_day(answer):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.ruleset.expr.check import Checker
 
 _DIGITS = 9
+_BY_CALENDAR = frozenset({"workday", "shift"})
 _LONGEST_PATTERN = 1000
 
 
@@ -99,8 +100,9 @@ def _literals(checker: "Checker", node: s.Call, args: list[Checked]) -> bool:
     if node.name == "inside" and scope.zones is not None and constant not in scope.zones:
         checker.tell(args[1], "R333", nearest(constant, scope.zones), name=constant[:60])
         return False
-    if node.name == "workday" and scope.calendars is not None and constant not in scope.calendars:
-        checker.tell(args[1], "R334", nearest(constant, scope.calendars), name=constant[:60])
+    calendars = scope.calendars if node.name in _BY_CALENDAR else None
+    if calendars is not None and constant not in calendars:
+        checker.tell(args[1], "R334", nearest(constant, calendars), name=constant[:60])
         return False
     if node.name == "mask" and constant not in MASKS:
         checker.tell(args[1], "R338", nearest(constant, MASKS), name=constant[:60])

@@ -59,6 +59,9 @@ FUNCTIONS: Mapping[str, Function] = {
     "hour": Function(((TIME,),), _PLAIN, 1, 1, "hour(event_time)"),
     "weekday": Function(((TIME,),), _PLAIN, 1, 1, "weekday(event_time)"),
     "workday": Function(((TIME,), (TEXT,)), _BOOL, 1, 2, 'workday(event_time, "cn")', literal=(1,)),
+    "shift": Function(
+        ((TIME,), (TEXT,)), _TEXT, 2, 2, 'shift(event_time, "plant")', literal=(1,), nullable=True
+    ),
     "age": Function(((TIME,),), Type(NUMBER, unit="ms"), 1, 1, "age(since)"),
     "exists": Function((ANY,), _BOOL, 1, 1, "exists(site)"),
     "missing": Function((ANY,), _BOOL, 1, 1, "missing(speed)"),

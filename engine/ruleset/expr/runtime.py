@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUARTER = 900_000
+_MINUTE = 60_000
 _REMEMBERED = 4096
 _MASKS = {"plate": mask_plate, "phone": mask_phone, "name": mask_name, "text": mask_text}
 
@@ -154,12 +155,25 @@ def _inside(finder: Callable[[str], Callable[[float, float], bool] | None]) -> R
     return inside
 
 
+def _shift(calendar: str, tools: Tools, zone: ZoneInfo) -> Run:
+    """`shift`: the shift of a calendar that works at an instant; one answer holds for a minute."""
+    shift_at = tools.calendars[calendar].shift_at
+
+    @lru_cache(_REMEMBERED)
+    def answer(minute: int) -> object:
+        return shift_at((_EPOCH + timedelta(minutes=minute)).astimezone(zone))
+
+    return lambda at: answer(at // _MINUTE)
+
+
 def _clock(name: str, calendar: str, tools: Tools) -> Run:
     """`hour`, `weekday` (Monday is 1) and `workday` by the local clock.
 
     Offsets from UTC change at quarter hours only, so one answer holds for a quarter of an hour.
     """
     zone = ZoneInfo(tools.zone)
+    if name == "shift":
+        return _shift(calendar, tools, zone)
 
     def local(quarter: int) -> datetime:
         return (_EPOCH + timedelta(milliseconds=quarter * _QUARTER)).astimezone(zone)
