@@ -123,6 +123,10 @@ prove-broker: .venv/ready ## proof: a broker that is away, flaps, or dies among 
 prove-embedded-faults: .venv/ready ## proof: full disk, locked folder, broken file and clock steps (as root)
 	@$(PROVE)prove_embedded_faults $(PROVE_ARGS)
 
+.PHONY: prove-pressure
+prove-pressure: .venv/ready ## proof: poison, a hot key, a burst, a set clock, full disks on Kafka (as root)
+	@$(PROVE)prove_pressure $(PROVE_ARGS)
+
 .PHONY: prove-recovery
 prove-recovery: .venv/ready ## figure: a million keys restored, against Faust's tables and a bare read
 	@$(PROVE)prove_recovery $(PROVE_ARGS)

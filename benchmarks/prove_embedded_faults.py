@@ -80,9 +80,9 @@ def _taken(write: Callable[[bytes], int | None], some: bytes) -> bool:
 
 
 @contextmanager
-def disk(folder: Path) -> Iterator[Disk]:
+def disk(folder: Path, megabytes: int = 96) -> Iterator[Disk]:
     """A disk that is gone afterwards."""
-    made = Disk(folder)
+    made = Disk(folder, megabytes)
     try:
         yield made
     finally:

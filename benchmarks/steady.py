@@ -81,19 +81,28 @@ class Load:
 
 
 class Steady:
-    """One installation with topics of its own: a worker that waits for load."""
+    """One installation with topics of its own: a worker that waits for load.
 
-    def __init__(self, bootstrap: str, folder: Path, **kafka: Any) -> None:
+    Attributes:
+        roles: The module of the processes beside the worker.
+
+    """
+
+    roles = "benchmarks.steady_roles"
+
+    def __init__(
+        self, bootstrap: str, folder: Path, vehicles: int = dwell_job.VEHICLES, **kafka: Any
+    ) -> None:
         self.bootstrap, self.folder = bootstrap, folder
         self.tag = f"steady-{uuid.uuid4().hex[:8]}"
         self.topic = f"{self.tag}.gps"
-        dwell_job.write(folder)
+        dwell_job.write(folder, vehicles=vehicles)
         place = pack(folder)
         declared = place / "feeds/gps.yaml"
         text = declared.read_text("utf-8").replace("topic: feed.gps", f"topic: {self.topic}")
         declared.write_text(text, "utf-8")
         (place / "probe.yaml").write_text(PROBE, "utf-8")
-        self.port = _free_port()
+        self.port = free_port()
         settings(
             folder, packs=["pack"], broker=f"kafka://{bootstrap}",
             kafka={"app": self.tag, "prefix": self.tag, "partitions": 1, **kafka},
@@ -134,29 +143,29 @@ class Steady:
     def run(self, rate: int, seconds: float, every_s: float = 1.0, *, listen: bool = True) -> Load:
         """Put on the load for so long, look each `every_s`, then wait until all is answered."""
         out = self.folder / f"heard-{uuid.uuid4().hex[:6]}.json"
-        common = self._words()
+        common = self.words()
         parts = [(
             "produce", [*common, "--rate", str(rate), "--seconds", str(seconds)],
         )]  # fmt: skip
         if listen:
             parts.append(("listen", [*common, "--alerts", f"{self.tag}.alerts", "--out", str(out)]))
-        started = [_role(name, words) for name, words in reversed(parts)]
+        started = [role(self.roles, name, words) for name, words in reversed(parts)]
         producer = started[-1]
         samples: list[Sample] = []
         try:
             for one in started:
-                _heard(one, "ready")
+                hear(one, "ready")
             for one in started:
-                _say(one, "go")
+                tell(one, "go")
             begun = time.monotonic()
             while time.monotonic() - begun < seconds:
                 time.sleep(max(0.0, every_s - (time.monotonic() - begun) % every_s))
                 samples.append(self.look(begun))
-            told = _heard(producer, "done", seconds=60)
+            told = hear(producer, "done", seconds=60)
             time.sleep(3.0)
             if listen:
-                _say(started[0], "stop")
-                _heard(started[0], "done", seconds=60)
+                tell(started[0], "stop")
+                hear(started[0], "done", seconds=60)
         finally:
             for one in started:
                 one.kill()
@@ -195,17 +204,16 @@ class Steady:
 
     def figures(self) -> dict[tuple[str, str], float]:
         """What the worker tells Prometheus."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-        return {(name, labels): float(value) for name, labels, value in _FIGURE.findall(text)}
+        return figures_at(self.port)
 
     def capacity(self, records: int = 300_000) -> int:
         """Records a second drained from a backlog, between its first tenth and its last."""
-        producer = _role("produce", [*self._words(), "--rate", "0", "--count", str(records)])
+        words = [*self.words(), "--rate", "0", "--count", str(records)]
+        producer = role(self.roles, "produce", words)
         try:
-            _heard(producer, "ready")
-            _say(producer, "go")
-            _heard(producer, "done", seconds=120)
+            hear(producer, "ready")
+            tell(producer, "go")
+            hear(producer, "done", seconds=120)
         finally:
             producer.kill()
             producer.wait()
@@ -220,7 +228,7 @@ class Steady:
         last = next(one for one in seen if one.handled >= 0.9 * records)
         return int((last.handled - first.handled) / max(last.at_s - first.at_s, 0.001))
 
-    def _words(self) -> list[str]:
+    def words(self) -> list[str]:
         """What both roles must know; every run has probes of its own, which nothing has fired."""
         self._runs += 1
         place = ["--bootstrap", self.bootstrap, "--topic", self.topic, "--data", str(self.folder)]
@@ -269,10 +277,10 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
 
 
-def _role(name: str, words: Sequence[str]) -> "subprocess.Popen[str]":
+def role(module: str, name: str, words: Sequence[str]) -> "subprocess.Popen[str]":
     """A process of the load, on the cores that the worker does not have."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.steady_roles", name, *words],
+        [sys.executable, "-m", module, name, *words],
         cwd=ROOT, env=_environment(), text=True, bufsize=1,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
@@ -280,13 +288,14 @@ def _role(name: str, words: Sequence[str]) -> "subprocess.Popen[str]":
     return process
 
 
-def _say(process: "subprocess.Popen[str]", word: str) -> None:
+def tell(process: "subprocess.Popen[str]", word: str) -> None:
+    """Say a word to a process."""
     assert process.stdin is not None
     process.stdin.write(word + "\n")
     process.stdin.flush()
 
 
-def _heard(process: "subprocess.Popen[str]", word: str, seconds: float = 60) -> dict[str, Any]:
+def hear(process: "subprocess.Popen[str]", word: str, seconds: float = 60) -> dict[str, Any]:
     """Read what a process says until it says this word."""
     assert process.stdout is not None
     until = time.monotonic() + seconds
@@ -301,7 +310,15 @@ def _heard(process: "subprocess.Popen[str]", word: str, seconds: float = 60) -> 
     raise RuntimeError(message)
 
 
-def _free_port() -> int:
+def figures_at(port: int) -> dict[tuple[str, str], float]:
+    """What a process tells Prometheus."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {(name, labels): float(value) for name, labels, value in _FIGURE.findall(text)}
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
     return port
