@@ -265,11 +265,11 @@ class Reloader:
     def _answer(self, coming: Coming, cases: int) -> Answer:
         """What would be new, changed and gone; rules as they are declared, not their parts."""
         old, new, edit = self.live.project.rules, coming.project.rules, coming.edit
-        changed = [
+        changed = sorted(
             name
-            for name in sorted(old.keys() & new.keys())
-            if name not in edit.same and (not edit.is_part or new[name].at.file in edit.touched)
-        ]
+            for name in old.keys() & new.keys()
+            if new[name].at.file in edit.touched or new[name].hash != old[name].hash
+        )
         added, removed = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
         return Answer("fits", coming.name, (), added, changed, removed, coming.plan, cases)
 
