@@ -202,6 +202,21 @@ def test_an_edit_elsewhere_is_named(data, tmp_path, capsys):
     assert [one["sign"] for one in found["other_files"]["vans/feeds/van-fixes.yaml"]] == ["-", "+"]
 
 
+def test_another_version_may_know_other_feeds(data, tmp_path, capsys):
+    """Each version reads what it declares; a feed that only one knows is no error."""
+    old = edited(tmp_path / "old")
+    (old / "vans/feeds/van-fixes.yaml").rename(old / "vans/feeds/fixes-of-vans.yaml")
+    for path in old.rglob("*.yaml"):
+        path.write_text(path.read_text("utf-8").replace("van-fixes", "fixes-of-vans"), "utf-8")
+    folder = tmp_path / "both"
+    shutil.copytree(data, folder)
+    shutil.copy(data / "van-fixes.jsonl", folder / "fixes-of-vans.jsonl")
+    found = told(capsys, str(PACK), str(folder), "--against", str(old))["against"]
+    assert found["counts"] == {"same": 11, "moved": 0, "changed": 0, "gained": 0, "lost": 0}
+    without = told(capsys, str(PACK), str(data), "--against", str(old))["against"]
+    assert without["counts"]["gained"] == 11
+
+
 def test_the_same_rules_make_no_difference(data, tmp_path, capsys):
     old = edited(tmp_path / "other-name")
     assert main(["backtest", str(PACK), str(data), "--against", str(old)]) == 0

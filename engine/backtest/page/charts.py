@@ -9,6 +9,7 @@ from engine.backtest.page.markup import Html, tag
 WIDE, HIGH = 960, 240
 _LEFT, _TOP, _BOTTOM = 46, 10, 26
 _GRID = 4
+_WIDEST = 60
 _MOST_LABELS = 12
 _MOST_DAYS, _MOST_WEEKS = 120, 900
 COLOURS = (
@@ -70,9 +71,9 @@ def bars(
                 size = high * count / most
                 y -= size
                 about = tag("title", f"{label}  {rule}: {count:,}")
-                width = max(step * 0.8, 0.7)
+                width = min(max(step * 0.8, 0.7), _WIDEST)
                 parts.append(
-                    tag("rect", about, x=_n(x + step * 0.1), y=_n(y), width=_n(width),
+                    tag("rect", about, x=_n(x + (step - width) / 2), y=_n(y), width=_n(width),
                         height=_n(size), fill=colours[rule])
                 )  # fmt: skip
         if place % every == 0:

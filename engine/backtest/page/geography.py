@@ -98,10 +98,28 @@ def drawing(
         if e.lon is not None and e.lat is not None
     ]  # fmt: skip
     return tag(
-        "svg", *drawn, tag("g", *lines), tag("g", *dots), id="map",
+        "svg", _lattice(plane), *drawn, tag("g", *lines), tag("g", *dots), id="map",
         viewBox=f"0 0 {WIDE:g} {HIGH:g}", role="img", aria_label=name,
         data_metres=f"{plane.metres:.4f}",
     )  # fmt: skip
+
+
+def _lattice(plane: Plane) -> Html:
+    """Lines of round longitudes and latitudes, with what they are."""
+    wide, high = WIDE / plane.scale / plane.squeeze, HIGH / plane.scale
+    size = 10 ** math.floor(math.log10(high / 2))
+    step = next(size * factor for factor in (5, 2, 1) if size * factor <= high / 2)
+    digits = max(0, -math.floor(math.log10(step)))
+    drawn: list[Html] = []
+    for number in range(math.ceil(plane.west / step), math.floor((plane.west + wide) / step) + 1):
+        x = plane.put(number * step, plane.north).split(",")[0]
+        drawn.append(tag("path", d=f"M{x},0V{HIGH:g}", class_="lattice"))
+        drawn.append(tag("text", f"{number * step:.{digits}f}°", x=x, y="14", class_="degree"))
+    for number in range(math.ceil((plane.north - high) / step), math.floor(plane.north / step) + 1):
+        y = plane.put(plane.west, number * step).split(",")[1]
+        drawn.append(tag("path", d=f"M0,{y}H{WIDE:g}", class_="lattice"))
+        drawn.append(tag("text", f"{number * step:.{digits}f}°", x="4", y=y, class_="degree"))
+    return tag("g", *drawn)
 
 
 def _layer(name: str, layer: ZoneSet, plane: Plane) -> Html:

@@ -87,7 +87,7 @@ class _Writer:
 
     def _column(self, node: Node, path: tuple[str, ...]) -> int:
         """How wide the names of a mapping are that is set out in columns; 0 where none is."""
-        if len(path) != 1 or path[0] not in COLUMNS.get(self.kind, ()) or node.kind != "mapping":
+        if not path or path[-1] not in COLUMNS.get(self.kind, ()) or node.kind != "mapping":
             return 0
         if any(entry.value.is_block or entry.value.whole for entry in node.entries):
             return 0

@@ -1,33 +1,20 @@
 """In which order the keys of a file stand, and which of its names are set out in columns."""
 
 from engine.ruleset.fmt.tree import Entry, Node
-from engine.ruleset.schema import RuleModel
-from engine.ruleset.schema_feed import FeedModel, TableModel
-from engine.ruleset.schema_pack import CalendarModel, ListModel, PackModel, PlaybookModel
-from engine.ruleset.shape import Strict
+from engine.ruleset.json_schema import DECLARATIONS
 
-_MODELS: dict[str, type[Strict]] = {
-    "rule": RuleModel,
-    "feed": FeedModel,
-    "table": TableModel,
-    "pack": PackModel,
-    "calendar": CalendarModel,
-    "playbook": PlaybookModel,
-    "list": ListModel,
-}
-"""Kinds of files by the key that names what they declare."""
 _LAST = {"table": ("fields",)}
 """Keys that come behind all others, because they are long."""
 _TESTS = ("rules", "defaults", "tests")
 
-COLUMNS = {"rule": ("lookup",), "feed": ("fields",), "table": ("fields",)}
+COLUMNS = {"rule": ("lookup", "signals"), "feed": ("fields",), "table": ("fields",)}
 """Mappings of names that are set out in columns, by the kind of file."""
 
 
 def kind_of(root: Node) -> str:
     """What a file declares, by its keys; nothing if that is no declaration we know."""
     names = {name_of(entry) for entry in root.entries}
-    return next((kind for kind in (*_MODELS, "tests") if kind in names), "")
+    return next((kind for kind in (*DECLARATIONS, "tests") if kind in names), "")
 
 
 def ordered(root: Node) -> list[Entry]:
@@ -37,8 +24,8 @@ def ordered(root: Node) -> list[Entry]:
     """
     kind = kind_of(root)
     names: tuple[str, ...] = _TESTS if kind == "tests" else ()
-    if kind in _MODELS:
-        fields = _MODELS[kind].model_fields
+    if kind in DECLARATIONS:
+        fields = DECLARATIONS[kind].model_fields
         names = tuple(field.alias or name for name, field in fields.items())
     last = _LAST.get(kind, ())
     ranks = {name: len(names) if name in last else rank for rank, name in enumerate(names)}
