@@ -18,17 +18,13 @@ from engine.text import say
 EXAMPLES = "problem_examples.json"
 """Beside the catalogue: for each code a report that a golden case holds, in both languages."""
 
-_GUIDE = "docs/writing-rules.md"
-_TOLD_IN_GUIDE = frozenset({"match", "dwell", "deadline"})
-
 
 def operator_sheet(name: str, lang: str) -> Sheet:
     """What an operator is for, its keys with types and defaults, and its page."""
     model = model_of_operator(name)
     sheet = Sheet("operator", name, say(f"key-{name}", lang), lang)
     sheet.add("keys", *_keys(schema_of_model(model, lang), lang))
-    page = _GUIDE if name in _TOLD_IN_GUIDE else f"docs/operators/{name}.md"
-    sheet.add("page", page)
+    sheet.add("page", f"docs/operators/{name}.md")
     return sheet
 
 

@@ -18,8 +18,10 @@ from engine.ruletest.run import run_case
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-LIVE = [page for page in PAGES if page.parent in (ROOT / "docs", ROOT / "docs/operators")]
+COOKBOOK = ROOT / "docs/cookbook"
+LIVE = [page for page in PAGES if page.parent in (ROOT / "docs", ROOT / "docs/operators", COOKBOOK)]
 """Pages whose YAML is a whole pack each."""
+RECIPES = sorted(page for page in COOKBOOK.glob("*.md") if page.name != "README.md")
 RUN_BY_NAME = {"authoring.md", "backtest.md", "explain.md"}
 RUN = [page for page in PAGES if page.parent == ROOT or page.name in RUN_BY_NAME]
 """Pages whose marked commands are run."""
@@ -92,6 +94,18 @@ def test_every_yaml_of_a_page_loads_and_its_tests_pass(page):
         for case in cases:
             result = run_case(case, loaded.project)
             assert result.passed, (case.name, result.verdict.failures, result.deviations)
+
+
+def test_each_of_twenty_recipes_has_a_rule_a_hit_a_near_miss_and_says_why():
+    found = []
+    for page in RECIPES:
+        for number, recipe in re.findall(
+            r"^## (\d+)\. (.*?)(?=^## )", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            found.append(int(number))
+            for part in ("\nrule: ", "hit: ", "near-miss: ", "**Why ", "**Watch out.**"):
+                assert part in recipe, (number, part)
+    assert sorted(found) == list(range(1, 21))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
