@@ -218,7 +218,7 @@ def test_a_plan_says_what_an_edit_does_before_it_is_started(project: Path, capsy
     assert main(["state", "plan", "."]) == 5
     said = capsys.readouterr().out
     assert "REFUSED" in said
-    old = said.split("on_change: {from: ")[1][:6]
+    old = said.split("on_change: {from: ")[1].split(",")[0]
     for do, happens in (("keep", "kept as it is"), ("migrate", "timers"), ("reset", "forgotten")):
         word = f"on_change: {{from: {old}, do: {do}}}\n"
         rule.write_text(text.replace("at_least: 10m", "at_least: 12m") + word, "utf-8")
@@ -243,7 +243,7 @@ def test_a_plan_tries_whether_the_rows_can_be_taken_up(project: Path, capsys) ->
     tail = "levels" + rest.split("levels")[1]
     rule.write_text(head + other + tail, "utf-8")
     assert main(["state", "plan", "."]) == 5
-    old = capsys.readouterr().out.split("on_change: {from: ")[1][:6]
+    old = capsys.readouterr().out.split("on_change: {from: ")[1].split(",")[0]
     rule.write_text(head + other + tail + f"on_change: {{from: {old}, do: migrate}}\n", "utf-8")
     assert main(["state", "plan", "."]) == 5
     assert "another operator wrote it" in capsys.readouterr().out
