@@ -204,6 +204,7 @@ class Editor:
         self.number += 1
         number = self.chance.randrange(CHURN)
         path = self.pack / f"churn-{number:03}.yaml"
+        feed = self.pack / "feeds/sensors.yaml"
         kinds: Sequence[tuple[str, Path, str]] = [
             ("cut off", path, path.read_text("utf-8")[:90] + "\nwhen: {match: ["),
             ("unknown field", path, churning(number, 70).replace("temp >", "tmp >")),
@@ -212,7 +213,7 @@ class Editor:
             ("failing test", path, churning(number, 999)),
             ("declared twice", self.pack / "twin.yaml", churning(number, 70)),
             ("state unsaid", self.pack / "held.yaml", self._held()),
-            ("feed rekeyed", self.pack / "feeds/sensors.yaml", FEED.replace("2s", "2 seconds")),
+            ("feed with another id", feed, FEED.replace("id: [sensor, t]", "id: [sensor]")),
         ]
         kind, broken, text = self.chance.choice(kinds)
         canary = self.pack / f"bad-{self.number:04}.yaml"

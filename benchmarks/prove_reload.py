@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmarks.edits import Editor, Stream, churning, write_rules, write_settings
 from benchmarks.report import ROOT, Report, options
@@ -33,9 +33,19 @@ PATIENCE_S = 120.0
 class Daemon:
     """A daemon in a process of its own, over a folder."""
 
+    started: ClassVar[list["subprocess.Popen[bytes]"]] = []
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def end_all(cls) -> None:
+        """End whatever still runs."""
+        for process in cls.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
     def start(self, *flags: str, **environment: str) -> "Daemon":
         """Start it."""
@@ -47,6 +57,7 @@ class Daemon:
                 cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
                 stderr=out, stdout=subprocess.DEVNULL,
             )  # fmt: skip
+        self.started.append(self.process)
         if not flags:
             wait(lambda: '"started"' in log.read_text("utf-8")[said:])
             wait((self.folder / "data/control.json").exists)
@@ -166,11 +177,14 @@ def main() -> int:
     edits = asked.edits or (40 if asked.reduced else 1000)
     rules = asked.rules or (200 if asked.reduced else 1000)
     report = Report("reload", "Proof: rules edited under load", asked)
-    with scratch("reload") as folder:
-        _check(report, folder / "check")
-        live = _edit(report, folder / "live", asked.seed, edits, rules)
-        _compare(report, folder / "still", live, rules)
-        _kill(report, folder / "kills", asked.kills or (1 if asked.reduced else 5))
+    try:
+        with scratch("reload") as folder:
+            _check(report, folder / "check")
+            live = _edit(report, folder / "live", asked.seed, edits, rules)
+            _compare(report, folder / "still", live, rules)
+            _kill(report, folder / "kills", asked.kills or (1 if asked.reduced else 5))
+    finally:
+        Daemon.end_all()
     return report.close()
 
 
