@@ -17,9 +17,13 @@ from typing import Any
 from engine.alerts.lifecycle import Life, Phase
 from engine.alerts.rest import SAVED
 from engine.operators import limits
+from engine.operators.cluster import ClusterLogic
+from engine.operators.correlate import CorrelateLogic
 from engine.operators.deadline import DeadlineLogic
 from engine.operators.dwell import DwellLogic
 from engine.operators.match import MatchLogic
+from engine.operators.silence import SilenceLogic
+from engine.operators.specs.cluster import ClusterSpec
 
 Convert = Callable[[Any, int], Any]
 """A saved row and the partition's watermark (UTC ms) to the row as the rule reads it now."""
@@ -28,6 +32,8 @@ _FLOOR, _PHASE, _CLEAR_FROM, _RANK, _WAKE, _FACTS = 3, 4, 5, 7, 10, 11
 _SINCE, _HOLD_FROM = 1, 2
 _ROW = 2
 _MATCH, _DWELL, _DEADLINE = 4, 9, 5
+_SILENCE, _CORRELATE, _CLUSTER = 4, 4, 5
+_AT = 1
 
 
 def migration(logic: Any) -> Convert | None:
@@ -182,6 +188,51 @@ def _limits(
     return begins, ends, logic.calendar.add(counted, within, spec.zone)
 
 
+def silence(logic: SilenceLogic, saved: Any, now_ms: int) -> Any:
+    """When a key reported last stays; what that means by the new limit is asked at once."""
+    plain, opened = _shape(saved, _SILENCE)
+    if plain is not None:
+        last, _, until, event = plain
+        plain = [last, max(now_ms, 1), until, event]
+    return [plain, episodes(logic.life, opened, now_ms)]
+
+
+def correlate(logic: CorrelateLogic, saved: Any, now_ms: int) -> Any:
+    """Signals are known by name; those the rule has lost go, the others are judged at once."""
+    plain, opened = _shape(saved, _CORRELATE)
+    if plain is not None:
+        seen, since, _, event = plain
+        names = {signal.name for signal in logic.spec.signals}
+        plain = [[one for one in seen if one[0] in names], since, max(now_ms, 1), event]
+    return [plain, episodes(logic.life, opened, now_ms)]
+
+
+def cluster(logic: ClusterLogic, saved: Any, now_ms: int) -> Any:
+    """Open clusters go on around their anchors; free records wait on as far as they say enough.
+
+    With fewer records asked for, a cluster begins with its next record, not by the edit itself.
+    Records that were kept without a place or a text cannot be compared by one.
+    """
+    plain, opened = _shape(saved, _CLUSTER)
+    if plain is not None:
+        free, groups, count, _, event = plain
+        spec = logic.spec
+        anchors = [one[0] for one in groups]
+        if any(not _says_enough(spec, one) for one in anchors):
+            raise Unconvertible(Why.OPERATOR)
+        free = [one for one in free if _says_enough(spec, one)]
+        oldest = now_ms - spec.within_ms
+        free = [one for one in free if one[_AT] > oldest][-spec.keep :]
+        plain = [free, groups, count, max(now_ms, 1), event]
+    return [plain, episodes(logic.life, opened, now_ms)]
+
+
+def _says_enough(spec: ClusterSpec, record: Any) -> bool:
+    """Whether a kept record has what records are compared by now."""
+    _, _, place, marks, _ = record
+    return (spec.radius_m is None or place is not None) and (spec.text is None or bool(marks))
+
+
 def _shape(saved: Any, values: int) -> tuple[list[Any] | None, list[Any]]:
     """The operator's own part and the episodes; another operator's row has another shape."""
     if not isinstance(saved, list) or len(saved) != _ROW:
@@ -202,4 +253,7 @@ MIGRATIONS: Mapping[type, Callable[[Any, Any, int], Any]] = {
     MatchLogic: match,
     DwellLogic: dwell,
     DeadlineLogic: deadline,
+    SilenceLogic: silence,
+    CorrelateLogic: correlate,
+    ClusterLogic: cluster,
 }
