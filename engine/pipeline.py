@@ -20,20 +20,18 @@ import msgspec
 from engine import saved
 from engine.handlers import Handlers
 from engine.lot import LOT, make_intake, take_lot
-from engine.model.change import Change
 from engine.model.row_keys import subject_of
 from engine.noting import Notebook
 from engine.operators.base import Host, Logic
-from engine.ports import Outcome, Position, Record, Rejected, Sent, SourceId, Trouble, Write
+from engine.ports import Outcome, Position, Record, SourceId, Write
 from engine.ruleset.compile import Program, SpaceProgram
 from engine.state.buffer import Entry, ReorderBuffer
-from engine.state.codec import pack_row
 from engine.state.dormant import Dormant
 from engine.state.hygiene import Cleaning
 from engine.state.log import Log
 from engine.state.quarantine import Quarantine
-from engine.state.taking import passed
 from engine.state.watermark import NEVER, Progress
+from engine.telling import Telling
 
 _HITS = itemgetter(7)
 """Of an entry of the reorder buffer the rules that want the event."""
@@ -46,7 +44,7 @@ again. It changes nothing else: batches may be cut anywhere.
 """
 
 
-class Space:
+class Space(Telling):
     """One partition of one key space: what was read, what waits, what the rules remember.
 
     State: the reorder buffer is not saved; what waits in it is read again after a restart, and
@@ -68,14 +66,13 @@ class Space:
             saves: Whether outcomes tell what to save; a replay that nobody resumes need not.
 
         """
-        self.program = program
+        super().__init__(program, Notebook(program))
         self.saves = saves
         self.counts_matches = saves
         self.progress = Progress()
         self.buffer = ReorderBuffer(msgspec.json.encode)
         self.timers: list[tuple[int, int, str]] = []
         self.dirty: list[set[str]] = [set() for _ in program.rules]
-        self.outcome = Outcome()
         self.quarantine = Quarantine(self._trouble)
         self.logs: dict[str, Log] = {}
         self.log_names: list[str] = []
@@ -87,7 +84,6 @@ class Space:
             if feed in program.cleaners
         }
         self.feed_numbers = {feed: number for number, feed in enumerate(program.feeds)}
-        self.notebook = Notebook(program)
         self.hosts = [self._host(number) for number in range(len(program.rules))]
         self.logics: list[Logic] = [
             rule.make(host, self._emit, self._overflow, owns)
@@ -327,7 +323,7 @@ class Space:
             oldest = watermark - self._memory
             self.seen = {one: at for one, at in self.seen.items() if at >= oldest}
         if self.saves:
-            self._save(outcome, released)
+            saved.collect(self, outcome, released)
             outcome.meta = saved.record(self, watermark)
         for dirty in self.dirty:
             dirty.clear()
@@ -342,26 +338,6 @@ class Space:
                 outcome.counts["matches", rule] = outcome.counts.get(("matches", rule), 0) + count
         self.matched.clear()
         return outcome
-
-    def _save(self, outcome: Outcome, released: int) -> None:
-        """Collect the state rows that changed and how far each log was read."""
-        for place in self.logs.values():
-            place.settle(self.buffer, released)
-            outcome.positions[place.name] = place.position
-        for rule, logic, dirty in zip(self.program.rules, self.logics, self.dirty, strict=True):
-            stamp, save = rule.spec.hash, logic.save
-            for key in sorted(dirty):
-                kept = save(key)
-                value = None if kept is None else pack_row(stamp, kept)
-                outcome.writes.append(Write(rule.spec.id, key, value))
-        for cleaning in self.cleaning.values():
-            outcome.writes += cleaning.writes()
-        if self.carried:
-            outcome.writes += passed(self)
-        if self.pending:
-            there = {(write.rule, write.key) for write in outcome.writes}
-            outcome.writes += [Write(*one, None) for one in sorted(self.pending - there)]
-            self.pending = set()
 
     # --- saved state ----------------------------------------------------------------------
 
@@ -423,47 +399,6 @@ class Space:
             return True
         self._count("hygiene", f"{self.program.feeds[feed]}/{reason}", 1)
         return False
-
-    def _reject(
-        self, source: SourceId, offset: int, reason: str, detail: str, value: bytes
-    ) -> None:
-        self.outcome.rejected.append(Rejected(source, offset, reason, detail, value))
-        self._count("rejected", f"{source.feed}/{reason}", 1)
-
-    def _late(self, source: SourceId, offset: int, value: bytes) -> None:
-        self._count("late", source.feed, 1)
-        if any(
-            rule.spec.late == "side" and source.feed in rule.spec.feeds
-            for rule in self.program.rules
-        ):
-            self.outcome.late.append(Rejected(source, offset, "late", "", value))
-
-    def _emit(self, change: Change) -> None:
-        self.notebook.explain(change)
-        self.outcome.changes.append(change)
-        for tell in self.program.tells.get(change.rule, ()):
-            sent = tell(change)
-            if sent is not None:
-                self.outcome.sent.append(sent)
-
-    def _send(self, sent: Sent) -> None:
-        self.outcome.sent.append(sent)
-
-    def _overflow(self, rule: str, at_ms: int) -> None:
-        self._trouble(Trouble("too-many-alerts", rule, "", at_ms))
-
-    def _tell(self, rule: str, kind: str, detail: str, at_ms: int) -> None:
-        self._trouble(Trouble(kind, rule, detail, at_ms))
-
-    def _trouble(self, trouble: Trouble) -> None:
-        self.outcome.troubles.append(trouble)
-
-    def _counted(self, rule: str, name: str) -> None:
-        self._count(name, rule, 1)
-
-    def _count(self, name: str, label: str, amount: int) -> None:
-        counts = self.outcome.counts
-        counts[name, label] = counts.get((name, label), 0) + amount
 
     def sizes(self) -> dict[str, int]:
         """How many keys each rule remembers."""

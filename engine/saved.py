@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engine.ports import Position, SourceId, Write
+from engine.ports import Outcome, Position, SourceId, Write
 from engine.ruleset.spec import RuleSpec
-from engine.state.codec import REMEMBERED, Meta, pack_meta, unpack_meta
+from engine.state.codec import REMEMBERED, Meta, pack_meta, pack_row, unpack_meta
 from engine.state.log import Log
-from engine.state.taking import take_up
+from engine.state.taking import passed, take_up
 
 if TYPE_CHECKING:
     from engine.pipeline import Space
@@ -38,6 +38,27 @@ def record(space: "Space", watermark: int) -> bytes:
         rulesets=space.rulesets,
     )
     return pack_meta(meta)
+
+
+def collect(space: "Space", outcome: Outcome, released: int) -> None:
+    """Collect the state rows that changed and how far each log was read."""
+    for place in space.logs.values():
+        place.settle(space.buffer, released)
+        outcome.positions[place.name] = place.position
+    for rule, logic, dirty in zip(space.program.rules, space.logics, space.dirty, strict=True):
+        stamp, save = rule.spec.hash, logic.save
+        for key in sorted(dirty):
+            kept = save(key)
+            value = None if kept is None else pack_row(stamp, kept)
+            outcome.writes.append(Write(rule.spec.id, key, value))
+    for cleaning in space.cleaning.values():
+        outcome.writes += cleaning.writes()
+    if space.carried:
+        outcome.writes += passed(space)
+    if space.pending:
+        there = {(write.rule, write.key) for write in outcome.writes}
+        outcome.writes += [Write(*one, None) for one in sorted(space.pending - there)]
+        space.pending = set()
 
 
 def restore(
