@@ -7,14 +7,39 @@ careful way: then nothing has happened here.
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, compress, repeat
-from operator import ge
+from operator import attrgetter, ge
 from typing import Any, NamedTuple
 
 from engine.decode.bulk import LOT as LOT  # noqa: PLC0414 - the pipeline cuts by it
 from engine.decode.generate import Check, Settle
 from engine.ports import Record
 from engine.ruleset.compile import SpaceProgram
+from engine.ruleset.missing import unknown_without
 from engine.state.buffer import Entry
+
+
+class Gap:
+    """A field that rules compare: in how many events it was missing since that was last told.
+
+    Attributes:
+        of: Reads the field of an event.
+        labels: The rules that compare it, each with the field: `<rule>/<field>`.
+
+    """
+
+    __slots__ = ("count", "labels", "of")
+
+    def __init__(self, field: str, rules: Sequence[str]) -> None:
+        self.of: Callable[[Any], Any] = attrgetter(field)
+        self.labels = tuple(f"{rule}/{field}" for rule in rules)
+        self.count = 0
+
+    def tell(self, counts: dict[tuple[str, str], int]) -> None:
+        """Put what was counted under every rule that it concerns, and begin anew."""
+        if self.count:
+            for label in self.labels:
+                counts["unknown", label] = counts.get(("unknown", label), 0) + self.count
+            self.count = 0
 
 
 class Intake(NamedTuple):
@@ -25,6 +50,7 @@ class Intake(NamedTuple):
         ahead_ms: How far an event may lie after its arrival.
         asked: Whether `check` must be asked about every event.
         settle_first: Admission asks for the position, so it is converted before.
+        gaps: Fields of which it is counted how often they are missing.
 
     """
 
@@ -40,6 +66,7 @@ class Intake(NamedTuple):
     rank_of: Callable[[Any, bytes], str] | None
     settle: Settle | None
     settle_first: bool
+    gaps: tuple[Gap, ...] = ()
 
 
 def take_lot(
@@ -91,6 +118,8 @@ def take_lot(
     if settle is not None and not intake.settle_first:
         for event in wanted:
             settle(event)
+    for gap in intake.gaps:
+        gap.count += list(map(gap.of, events)).count(None)
     ranks = repeat("") if rank_of is None else map(rank_of, wanted, compress(values, hits))
     waiting += zip(
         compress(times, hits), repeat(intake.number), keys, ranks, repeat(log),
@@ -136,4 +165,18 @@ def make_intake(program: SpaceProgram, number: int) -> Intake:
         program.rank_of[feed],
         decoder.settle,
         feed in program.settle_first,
+        _gaps(program, feed),
     )
+
+
+def _gaps(program: SpaceProgram, feed: str) -> tuple[Gap, ...]:
+    """The fields of a feed that rules of the key space compare though they may be missing."""
+    rules: dict[str, list[str]] = {}
+    decoded = program.programs[feed].decoder.struct.__struct_fields__
+    for rule in program.rules:
+        if feed in rule.spec.feeds and feed not in program.upstream:
+            for field in unknown_without(rule.spec, feed):
+                if field not in decoded:
+                    continue
+                rules.setdefault(field, []).append(rule.spec.id.partition("/")[0])
+    return tuple(Gap(field, names) for field, names in sorted(rules.items()))

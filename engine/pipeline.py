@@ -198,6 +198,8 @@ class Space(Telling):
                     self._reject(source, offset, reason.value, "", value)
                 continue
             events += 1
+            for gap in intake.gaps:
+                gap.count += gap.of(event) is None
             before = mark if before_ms is None else before_ms
             if at_ms - intake.lateness_ms > mark:
                 mark = at_ms - intake.lateness_ms
@@ -337,6 +339,9 @@ class Space(Telling):
                 rule = self.program.rules[number % len(self.logics)].spec.id
                 outcome.counts["matches", rule] = outcome.counts.get(("matches", rule), 0) + count
         self.matched.clear()
+        for intake in self.intakes.values():
+            for gap in intake.gaps:
+                gap.tell(outcome.counts)
         return outcome
 
     # --- saved state ----------------------------------------------------------------------
