@@ -49,12 +49,13 @@ def build_table(model: TableModel, notes: Notes) -> TableSpec:
             declared = fields[name].type
             if declared is not FieldType.TIME:
                 notes.add(path, "R429", name=name, type=declared.value, wanted="time")
-    if model.file is not None and model.sql is not None:
-        notes.add(("sql",), "R648", at_key=True)
+    sources = [name for name in ("file", "sql", "topic") if getattr(model, name) is not None]
+    for name in sources[1:]:
+        notes.add((name,), "R648", at_key=True)
     check_formats(model.fields, notes)
     valid = (model.valid[0], model.valid[1]) if model.valid else None
     place = Location(notes.document.file)
-    file = model.file or (f"{model.table}.answer" if model.sql is not None else "")
+    file = model.file or (f"{model.table}.answer" if sources else "")
     return TableSpec(model.table, tuple(model.key), fields, file, valid, model.zone, place)
 
 

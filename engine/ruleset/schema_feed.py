@@ -125,6 +125,14 @@ class SqlModel(Strict):
     refresh: Annotated[Duration, Field(ge=1000)] = 60_000
 
 
+class TopicModel(Strict):
+    """A compacted topic that holds a table's rows."""
+
+    database: Id = "broker"
+    name: Annotated[Text, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+    refresh: Annotated[Duration, Field(ge=1000)] = 10_000
+
+
 class TableModel(Strict):
     """A table file, key by key."""
 
@@ -138,4 +146,5 @@ class TableModel(Strict):
     valid: Annotated[list[Text], Field(min_length=2, max_length=2)] | None = None
     file: Annotated[Text | None, Field(pattern=r"^[^/\\]+\.(csv|parquet)$")] = None
     sql: SqlModel | None = None
+    topic: TopicModel | None = None
     zone: ZoneName = "Asia/Shanghai"

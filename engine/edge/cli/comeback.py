@@ -1,6 +1,7 @@
 """Which declarations a daemon comes up with: those declared, or the last good ones."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from engine.edge.cli.projects import find, folders
 from engine.edge.cli.voice import voice
@@ -14,6 +15,7 @@ from engine.edge.store.rulesets import LIVE, REFUSED, known
 from engine.edge.store.schema import FILE_NAME
 from engine.edge.wiring import plan_connectors
 from engine.errors import DeclarationError, EnvironmentUnusable, Problem
+from engine.kafka.access import open_way
 from engine.ruleset.load import LoadOptions, load_project
 from engine.ruleset.source import DeclaredFile
 from engine.ruleset.spec import Project
@@ -95,4 +97,10 @@ def _answers(configured: Configured) -> Answers:
         url = read_secret(one.url, one.url_file, configured.folder, voice().lang)
         if url is not None:
             urls[name] = url
-    return Answers(Databases(urls, configured.folder, voice().lang))
+    if configured.values.broker is not None:
+        urls.setdefault("broker", configured.values.broker)
+
+    def client() -> dict[str, Any]:
+        return open_way(configured.values.kafka, configured.folder, voice().lang).client()
+
+    return Answers(Databases(urls, configured.folder, voice().lang, client))

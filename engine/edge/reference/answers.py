@@ -6,6 +6,7 @@ way as an edited CSV file; a wrong answer never becomes live.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from engine.ruleset.shape import nearest, validate
 from engine.ruleset.source import DeclaredFile, read
 
 log = structlog.get_logger("reference")
+_ASKS = re.compile(rb"\b(?:sql|topic)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,19 @@ class Answers:
 def wanted_of(files: Sequence[DeclaredFile]) -> list[Wanted]:
     """The tables among declared files that name a query; wrong ones are left to the loader."""
     found: list[Wanted] = []
-    for part in sort_files([file for file in files if b"sql" in file.raw]).parts[Kind.TABLE]:
+    for part in sort_files([file for file in files if _ASKS.search(file.raw)]).parts[Kind.TABLE]:
         document = read(part.file).document
         model = None if document is None else validate(TableModel, document)
-        if document is None or not isinstance(model, TableModel) or model.sql is None:
+        if document is None or not isinstance(model, TableModel):
             continue
-        sql = model.sql
+        if model.sql is not None:
+            asked = (model.sql.database, model.sql.query, model.sql.refresh, "sql")
+        elif model.topic is not None:
+            asked = (model.topic.database, model.topic.name, model.topic.refresh, "topic")
+        else:
+            continue
+        database, query, refresh, key = asked
         path = (PurePosixPath(part.file.path).parent / f"{model.table}.answer").as_posix()
-        at = document.at(("sql", "database"))
-        found.append(Wanted(path, model.table, sql.database, sql.query, sql.refresh / 1000, at))
+        at = document.at((key, "database"))
+        found.append(Wanted(path, model.table, database, query, refresh / 1000, at))
     return found

@@ -1,26 +1,40 @@
-"""Answers of databases as rows of tables; the driver is an extra (`forewarn[sql]`)."""
+"""Answers of databases and compacted topics as rows of tables.
 
-from collections.abc import Mapping
+The driver of databases is an extra (`forewarn[sql]`).
+"""
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.edge.reference.rows import as_answer
 from engine.errors import EnvironmentUnusable
+from engine.kafka.access import servers
 from engine.text import say
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
 _ASK_S = 60
+_KAFKA = "kafka://"
 _NO_DRIVER, _SILENT = "database-extra", "database-silent"
 
 
 class Databases:
     """The databases that the settings name; each is connected to only while it is asked."""
 
-    def __init__(self, urls: Mapping[str, str], folder: Path, lang: str = "en") -> None:
-        """Hold the addresses; files of SQLite are relative to the folder of the settings."""
-        self._urls, self._folder, self._lang = dict(urls), folder, lang
+    def __init__(
+        self,
+        urls: Mapping[str, str],
+        folder: Path,
+        lang: str = "en",
+        kafka: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
+        """Hold the addresses; files of SQLite are relative to the folder of the settings.
+
+        `kafka` gives what a client needs to get into a broker (`kafka://...`).
+        """
+        self._urls, self._folder, self._lang, self._kafka = dict(urls), folder, lang, kafka
         self._engines: dict[str, Engine] = {}
 
     @property
@@ -35,6 +49,9 @@ class Databases:
             EnvironmentUnusable: The extra is missing, or the database does not answer.
 
         """
+        url = self._urls[database]
+        if url.startswith(_KAFKA):
+            return self._ask_topic(database, url.removeprefix(_KAFKA), query)
         try:
             from sqlalchemy import text  # noqa: PLC0415 - an extra, wanted by few
             from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
@@ -51,6 +68,16 @@ class Databases:
             cause = getattr(error, "orig", None) or error
             why = str(cause).strip().splitlines()[:1]
             raise self._unusable(_SILENT, database, "".join(why)[:200]) from error
+
+    def _ask_topic(self, database: str, bootstrap: str, topic: str) -> bytes:
+        """The rows of a compacted topic."""
+        from engine.edge.streaming.table_topic import ask_topic  # noqa: PLC0415 - for few
+
+        try:
+            client = {**self._kafka(), "bootstrap_servers": servers(bootstrap)}
+            return ask_topic(topic, client)
+        except ValueError as error:
+            raise self._unusable(_SILENT, database, str(error)[:200]) from error
 
     def close(self) -> None:
         """Let go of all connections."""
