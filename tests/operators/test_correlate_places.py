@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from law_stage import PACK, T0, project
 from small_world import compiled
 
+from engine.feeds.derived import log_of, source_of
 from engine.model.change import Change
+from engine.pipeline import Space
+from engine.ports import Record, SourceId
 from engine.ruleset.compile import Program
 from engine.ruletest.bench import Bench, Played
 from engine.ruletest.variants import Script
@@ -276,3 +279,63 @@ def test_every_way_fires_often() -> None:
     look()
     for way in WAYS:
         assert sum(way in one for one in fired) > 0.3 * len(fired), way
+
+
+def spread(sent: Sequence[Letter], workers: int, rnd: random.Random) -> list[Change]:
+    """Each key's events go to one of so many workers; what they send is read in any order."""
+    ground = Space(program().spaces["ground"])
+    senders = [Space(program().spaces["who"]) for _ in range(workers)]
+    feeds = program().spaces["ground"].feeds
+    places = dict.fromkeys(((number, feed) for number in range(workers) for feed in feeds), 0)
+    for number in range(workers):
+        for feed in feeds:
+            ground.announce(source_of(feed, "who", number))
+    logs: list[list[Record]] = [[] for _ in senders]
+    for one in sent:
+        who = one.value.split(b'"who": "')[1][:1]
+        log = logs[who[0] % workers]
+        log.append(Record(len(log), one.value))
+    changes: list[Change] = []
+    pieces = [(n, start) for n, log in enumerate(logs) for start in range(0, len(log), 3)]
+    order = [number for number, _ in pieces]
+    rnd.shuffle(order)
+    read = [0] * workers
+    for number in [*order, *range(workers)]:
+        sender, start = senders[number], read[number]
+        read[number] = start + 3
+        over = T0 + END if start >= len(logs[number]) else None
+        sender.ingest("log", SourceId("readings", number), logs[number][start : start + 3])
+        outcome = sender.advance(over)
+        for told in outcome.sent:
+            source = source_of(told.feed, "who", number)
+            place = places[number, told.feed]
+            places[number, told.feed] += 1
+            log_name = f"{log_of(told.feed, 'who')}/{number}"
+            ground.ingest(log_name, source, [Record(place, told.value)])
+        for feed in feeds:
+            ground.mark(source_of(feed, "who", number), outcome.watermark_ms)
+        changes += ground.advance().changes
+    changes += ground.advance(T0 + END).changes
+    return sorted(changes, key=lambda one: (one.at_ms, one.delivery_id))
+
+
+@settings(max_examples=150, deadline=None)
+@given(draws, st.randoms(use_true_random=False))
+def test_three_workers_tell_what_one_does(drawn: list, rnd: random.Random) -> None:
+    sent = letters(events_of(drawn))
+    alone = spread(sent, 1, rnd)
+    assert spread(sent, 3, rnd) == alone
+    assert spread(sent, 2, rnd) == alone
+
+
+def test_these_worlds_are_not_quiet() -> None:
+    fired: set[str] = set()
+
+    @settings(max_examples=40, deadline=None, database=None)
+    @given(draws)
+    def look(drawn: list) -> None:
+        changes = spread(letters(events_of(drawn)), 3, random.Random(7))
+        fired.update(one.rule for one in changes)
+
+    look()
+    assert set(WAYS) <= fired

@@ -51,7 +51,7 @@ def edited(
 
 def _play(program: Program, story: Mapping[int, str], at: int) -> tuple[list[Write], bytes]:
     space = next(iter(Engine(program).spaces.values()))
-    records = []
+    records: list[Record] = []
     for minute, what in story.items():
         event = {"who": "k", "what": what, "at": T0 + minute * MIN}
         records.append(Record(len(records), json.dumps(event).encode()))
