@@ -201,11 +201,12 @@ class Embedded:
             for name, feeds in self.work.feeds.items()
         }
 
-    async def succeed(self, work: Work, name: str, closing: Sequence[Change]) -> None:
+    def succeed(self, work: Work, name: str, closing: Sequence[Change]) -> "asyncio.Task[None]":
         """Go on with other key spaces, to be called between two batches.
 
         Those that go on under their name have what the ones before them had; a new one hears its
-        feeds from now on. All that the change does is on disk when this returns.
+        feeds from now on. All that the change does is on disk when the answered task is done; as
+        with a batch, the next one is computed meanwhile and written behind it.
 
         Args:
             work: The work from now on; its sources are those of now.
@@ -224,8 +225,9 @@ class Embedded:
         gone = set(before.spaces) - set(work.spaces)
         self._behind = {place: end for place, end in self._behind.items() if place[0] not in gone}
         succession = Succession(name, gone, closing)
-        await self._write(outcomes, handed, ticks, None, 0.0, succession)
-        crashpoint.passing("swap-committed")
+        keeping = self._write(outcomes, handed, ticks, None, 0.0, succession)
+        self._writing = asyncio.create_task(keeping)
+        return self._writing
 
     def _join(self, before: Work) -> list[Tick]:
         """Let key spaces hear, from now on, what they did not read before."""
@@ -366,6 +368,8 @@ class Embedded:
                 self.metrics.blocked(is_blocked=True)
                 log.warning("store-blocked", error=str(error), wait_s=wait_s)
                 await asyncio.sleep(wait_s)
+        if succession is not None:
+            crashpoint.passing("swap-committed")
         crashpoint.passing("after-commit")
         if tries:
             self.health.unblocked()

@@ -8,7 +8,6 @@ has changed. One edit is worked on at a time.
 """
 
 import asyncio
-import gc
 import sys
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ import structlog
 
 from engine.chain import Chain
 from engine.edge import crashpoint
+from engine.edge.collector import no_collector
 from engine.edge.embedded import Embedded, Work
 from engine.edge.metrics import Metrics
 from engine.edge.recover import closing_of
@@ -28,7 +28,7 @@ from engine.edge.reload_good import GoodSets, name_of
 from engine.edge.reload_trial import Trial
 from engine.edge.state_tools.plan import Does, Line
 from engine.edge.store import Store
-from engine.edge.store.rulesets import LIVE, REFUSED
+from engine.edge.store.rulesets import LIVE, REFUSED, saved_rows
 from engine.errors import DeclarationError, Location, Problem, StateError
 from engine.handover import Handover, edited
 from engine.model.change import Change
@@ -184,11 +184,13 @@ class Reloader:
         await asyncio.to_thread(self.good.keep, coming.edit.now.files())
         crashpoint.passing("reload-built")
         try:
-            pause_ms = await self.daemon.between(lambda: self._swap(coming))
+            pause_ms, keeping = await self.daemon.between(lambda: self._swap(coming))
         except StateError as error:  # a row of the last moment does not fit
             where = coming.project.rules.get(error.found.get("rule", ""))
             at = misfits([], coming.project, error, where)
             return Answer("refused", name, at, cases=cases)
+        await asyncio.wait({keeping})
+        keeping.result()  # the daemon hears of a failure too, and ends
         self.live = Live(coming.edit.now, coming.project, coming.program, name)
         self.route(coming.project)
         await asyncio.to_thread(self.good.forget_all_but, [name])
@@ -228,11 +230,17 @@ class Reloader:
                 wanted[name] = rules
         return wanted
 
-    async def _swap(self, coming: Coming) -> float:
-        """Between two batches: all key spaces go over together, or none; answers the pause."""
+    async def _swap(self, coming: Coming) -> tuple[float, "asyncio.Task[None]"]:
+        """Between two batches: all key spaces go over together, or none.
+
+        Answers how long events waited (ms), and the task that puts it on disk.
+        """
         begun = time.perf_counter()
         before = self.daemon.work
-        rows = await self.store.rows(self._wanted(coming.program))
+        wanted = self._wanted(coming.program)
+        rows: dict[str, list[Write]] = {}
+        if wanted:  # read beside the writer, which may be waiting for the disk
+            rows = await asyncio.to_thread(saved_rows, self.store.path, wanted)
         overs: list[Handover] = []
         for name, new in coming.spaces.items():
             old = before.spaces.get(name)
@@ -250,8 +258,9 @@ class Reloader:
         }
         for core in coming.spaces.values():
             crashpoint.watch_timers(core)
-        await self.daemon.succeed(coming.work, coming.name, self._closing(coming, rows))
-        return (time.perf_counter() - begun) * 1000
+        closing = self._closing(coming, rows)
+        keeping = self.daemon.succeed(coming.work, coming.name, closing)
+        return (time.perf_counter() - begun) * 1000, keeping
 
     def _closing(self, coming: Coming, rows: dict[str, list[Write]]) -> list[Change]:
         """The ends of the alerts of key spaces that no rule has any more."""
@@ -300,12 +309,10 @@ class Reloader:
 @contextmanager
 def _quick_turns() -> Iterator[None]:
     """While another thread compiles, let the loop have the interpreter soon; collect no garbage."""
-    before, collects = sys.getswitchinterval(), gc.isenabled()
+    before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, _SWITCH_S))
-    gc.disable()
     try:
-        yield
+        with no_collector():
+            yield
     finally:
         sys.setswitchinterval(before)
-        if collects:
-            gc.enable()

@@ -1,13 +1,11 @@
 """Whether edited declarations fit what runs: its saved state, and the sources that are open."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 
 from engine.edge.state_tools.file import Row
 from engine.edge.state_tools.plan import SHOWN, Does, Line, plan_lines, refusals, rehearsed
-from engine.edge.store import connect_reader
-from engine.edge.store.rulesets import rows_of
+from engine.edge.store.rulesets import saved_rows
 from engine.errors import Location, Problem, StateError
 from engine.feeds.spec import FeedSpec
 from engine.ruleset.compile import Program
@@ -34,8 +32,7 @@ def plan_for(
     """
     if not wanted or not path.is_file():
         return [], []
-    with closing(connect_reader(path)) as link:
-        saved = {space: rows_of(link, space, names) for space, names in wanted.items()}
+    saved = saved_rows(path, wanted)
     lines = plan_lines(saved, rules, whole=False)
     rows = (
         Row(space, 0, row.rule, row.key, row.value)

@@ -129,16 +129,6 @@ class Store:
         now_ms = self._now_ms()
         await self.run(lambda link: rulesets.note(link, what, name, now_ms))
 
-    async def rows(self, wanted: Mapping[str, Collection[str] | None]) -> dict[str, list[Write]]:
-        """Saved rows by key space, of some rules or (None) of all."""
-        if not wanted:
-            return {}
-        return await self.run(
-            lambda link: {
-                space: rulesets.rows_of(link, space, rules) for space, rules in wanted.items()
-            }
-        )
-
     async def handed(self) -> tuple[int, list[Handed]]:
         """The end of what key spaces handed to each other, and what of it is not released yet."""
 

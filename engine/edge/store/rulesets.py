@@ -1,7 +1,7 @@
 """Which set of declarations is live, and which was refused, beside the state they belong to."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -52,6 +52,12 @@ def rows_of(link: sqlite3.Connection, space: str, rules: Collection[str] | None)
         rows = link.execute(f"{query} AND partition = 0 AND rule = ?", (space, rule))
         found += [Write(*row) for row in rows]
     return found
+
+
+def saved_rows(path: Path, wanted: Mapping[str, Collection[str] | None]) -> dict[str, list[Write]]:
+    """Saved rows by key space, of some rules or (None) of all; sees whole transactions."""
+    with closing(connect_reader(path)) as link:
+        return {space: rows_of(link, space, rules) for space, rules in wanted.items()}
 
 
 def known(path: Path) -> dict[str, str]:
