@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import rules
 from engine.edge.cli import main
-from engine.ruleset.fmt import Unformattable, Why, format_file
+from engine.ruleset.fmt import Unformattable, Why, format_file, layout
 from engine.ruleset.load import DeclaredFile, LoadOptions, load_project
 from engine.ruleset.source import read
 
@@ -210,12 +210,14 @@ tests:
 rule: 'a'
 owner: 'it''s'
 clear: 'x == "y"'
+playbook: 'a\\d'
 verify: "a: b"
 """,
         """\
 rule: "a"
 owner: "it's"
 clear: 'x == "y"'
+playbook: 'a\\d'
 verify: "a: b"
 """,
     ),
@@ -266,8 +268,8 @@ verify: "a
         "rule: a\nowner:\nfrom:\n  - - a\n    - b\n  # c\n  - d: e\nby: []\nlimits: {}\n",
     ),
     "an unknown key stays behind the one it stands behind": (
-        "severity: red\nnew-key: 1\nrule: a\n",
-        "rule: a\nseverity: red\nnew-key: 1\n",
+        "severity: red\nrule: a\nnew-key: 1\ntitle: b\n",
+        "rule: a\nnew-key: 1\ntitle: b\nseverity: red\n",
     ),
     "a hash inside a text is no comment": (
         'rule: a\nowner: "a # b"\nclear: a#b\nby: ["#", "c # d"]\n',
@@ -308,6 +310,17 @@ def test_what_cannot_be_laid_out_is_named_with_its_place(reason):
     assert caught.value.reason == reason
     assert caught.value.line >= 1
     assert caught.value.column >= 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("# kept\n", ""), ("severity: red", "severity: blue"), ("rule: a\n", "")]
+)
+def test_a_layout_that_would_lose_something_is_not_written(monkeypatch, before, after):
+    whole = layout._joined  # noqa: SLF001 - the writer is made to lose something
+    monkeypatch.setattr(layout, "_joined", lambda lines: whole(lines).replace(before, after))
+    with pytest.raises(Unformattable) as caught:
+        laid_out("# kept\nrule: a\nseverity: red\n")
+    assert caught.value.reason is Why.DOUBT
 
 
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: path.relative_to(ROOT).as_posix())
