@@ -81,6 +81,7 @@ def caught_up(proof: Proof, heard: Heard, shape: Shape) -> None:
     over = next((one for one, waiting in late if waiting < shape.rate * 0.5), late[-1][0])
     first = late[0][0]
     drained = (over.handled - first.handled) / max(over.at_s - first.at_s, 0.25)
+    used = (over.cpu_s - first.cpu_s) / max(over.at_s - first.at_s, 0.25)
     quiet = [one.rss_mb for one in heard.samples if SETTLE_S <= one.at_s < begin]
     memory, peak = statistics.median(quiet), max(one.rss_mb for one in heard.samples)
     calm = heard.p99(SETTLE_S, begin)
@@ -90,6 +91,7 @@ def caught_up(proof: Proof, heard: Heard, shape: Shape) -> None:
         ["of them left when the burst ended", late[0][1]],
         ["until none waited, s after the burst", over.at_s - end],
         ["records/s in that time", drained],
+        ["share of its core that the worker got and used in that time", used],
         ["p99 before the burst, ms", calm],
         ["p99 of records of the burst, ms", heard.p99(begin, end)],
         ["until p99 of a second was back below twice that before, s after the burst", after],

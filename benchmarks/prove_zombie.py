@@ -183,11 +183,13 @@ async def _pauses(
 
 
 async def _pause(stage: Installation, name: str, number: int, chance: random.Random) -> str:
-    """Stop a process at any moment, or let a new one stop itself at a named place."""
+    """Stop a process at any moment, or let a new one stop itself at a named place.
+
+    One that does not come to its place in time is not kept: woken, it would come there later and
+    stop itself while somebody else is paused, with nobody to wake it.
+    """
     if name == DISPATCHER or number % 2:
-        await asyncio.sleep(chance.uniform(0.1, 2.0))
-        stage.lives[name].signal(signal.SIGSTOP)
-        return "any moment"
+        return await _stop(stage, name, chance)
     point = POINTS[number // 2 % len(POINTS)]
     stage.kill(name)
     stage.start(name, point=f"{point}:{chance.randint(2, 8)}:stop")
@@ -195,8 +197,17 @@ async def _pause(stage: Installation, name: str, number: int, chance: random.Ran
         await asyncio.sleep(0.1)
         if stage.lives[name].is_stopped:
             return point
+    stage.kill(name)
+    stage.start(name)
+    await asyncio.to_thread(stage.lives[name].wait_said, '"assigned"', 60.0)
+    return f"{await _stop(stage, name, chance)}: not come to {point}"
+
+
+async def _stop(stage: Installation, name: str, chance: random.Random) -> str:
+    """Stop a process at any moment."""
+    await asyncio.sleep(chance.uniform(0.1, 2.0))
     stage.lives[name].signal(signal.SIGSTOP)
-    return f"not come to {point}"
+    return "any moment"
 
 
 async def _again(stage: Installation, name: str, life: Life, tally: Tally) -> None:
