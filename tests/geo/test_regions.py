@@ -82,6 +82,7 @@ def test_a_flat_layer_says_itself_what_it_lies_in() -> None:
     assert (at["county"], at["town"], at["code"]) == ("East", "Port", "9")
 
 
+STEP = 0.01
 boxes = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(1, 6), st.sampled_from(LEVELS))
 positions = st.tuples(st.integers(0, 28), st.integers(0, 28)).map(
     lambda one: (one[0] / 2 + 0.25, one[1] / 2 + 0.25)
@@ -95,7 +96,12 @@ def test_every_level_is_a_region_that_holds_the_position(
 ) -> None:
     zones = layer(
         *(
-            feature(str(n), shapely.box(x, y, x + size, y + size), name=f"z{n}", level=level)
+            feature(
+                str(n),
+                shapely.box(x * STEP, y * STEP, (x + size) * STEP, (y + size) * STEP),
+                name=f"z{n}",
+                level=level,
+            )
             for n, (x, y, size, level) in enumerate(shapes)
         )
     )
@@ -104,7 +110,7 @@ def test_every_level_is_a_region_that_holds_the_position(
         for n, (x, y, size, level) in enumerate(shapes)
         if x < where[0] < x + size and y < where[1] < y + size
     }
-    at = Regions(zones).at(*where)
+    at = Regions(zones).at(where[0] * STEP, where[1] * STEP)
     if not holding:
         assert at is None
         return
