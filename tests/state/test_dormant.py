@@ -174,6 +174,15 @@ def test_an_event_takes_up_the_row_of_its_key_and_no_other(saved: Saved) -> None
     assert {(row.rule, row.key) for row in outcome.writes} == {("c-stays", "t"), ("c-due", "t")}
 
 
+def test_taking_up_a_row_asks_for_no_timer_a_second_time(saved: Saved) -> None:
+    space = started(saved)
+    before = sorted(space.timers)
+    for number in (0, 1):
+        space.dormant.rouse(number, "t")
+    assert dormant(space) == {"c-stays": {"q", "r", "s"}, "c-due": {"q", "r", "s"}}
+    assert sorted(space.timers) == before
+
+
 def test_the_timer_of_a_dormant_row_fires(saved: Saved) -> None:
     space = started(saved)
     outcome = space.advance(T0 + 8 * MIN)
