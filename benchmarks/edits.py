@@ -132,9 +132,15 @@ def write_settings(folder: Path, **more: Any) -> None:
 
 @dataclass(slots=True)
 class Stream:
-    """Events by the thousand: calm sensors that at times are hot for a while."""
+    """Events by the thousand: calm sensors that at times are hot for a while.
+
+    Attributes:
+        hot: How likely an event makes its sensor hot.
+
+    """
 
     chance: random.Random
+    hot: float = 0.001
     sent: int = 0
     heat: dict[int, int] = field(default_factory=dict)
 
@@ -143,7 +149,7 @@ class Stream:
         lines: list[bytes] = []
         for place in range(size):
             sensor = self.chance.randrange(SENSORS)
-            if self.chance.random() < 0.000_5:
+            if self.chance.random() < self.hot:
                 self.heat[sensor] = self.chance.randint(45, 99)
             temp = self.heat.get(sensor, 15)
             if temp != 15 and self.chance.random() < 0.3:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from reload_stage import FEED, PACK, rule
 
-from engine.edge import reload_trial
 from engine.edge.reload_fit import misfits, read_feeds, restart_needed
 from engine.edge.reload_good import GoodSets, name_of
 from engine.edge.reload_trial import Trial
@@ -89,7 +88,7 @@ async def test_a_check_that_takes_too_long_is_given_up() -> None:
 
 
 async def test_a_check_whose_process_dies_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reload_trial.sys, "executable", "/bin/true")
+    monkeypatch.setattr("engine.edge.reload_trial.sys.executable", "/bin/true")
     trial = Trial(30)
     (found,), _ = await trial.check(files(), tests=True, passed_over=())
     assert found.code == "S126"
