@@ -42,7 +42,7 @@ class Report:
                 ["what", "value"],
                 [
                     ["command", f"`{command}`"],
-                    ["commit", _commit()],
+                    ["commit", commit()],
                     ["seed", asked.seed],
                     ["begun (UTC)", f"{self.began:%Y-%m-%d %H:%M}"],
                     ["machine", _machine()],
@@ -117,7 +117,9 @@ def _plain(argument: str) -> str:
     return Path(argument).name if os.sep in argument and Path(argument).is_absolute() else argument
 
 
-def _commit() -> str:
+def commit() -> str:
+    """What is run."""
+
     def git(*words: str) -> str:
         done = subprocess.run(
             ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
