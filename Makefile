@@ -139,6 +139,10 @@ prove-throughput: .venv/ready ## figure: end to end on Kafka, against Faust, Qui
 prove-latency: .venv/ready ## figure: event to alert over a bare consumer, and a rate held for ten minutes
 	@$(PROVE)prove_latency $(PROVE_ARGS)
 
+.PHONY: prove-reload
+prove-reload: .venv/ready ## proof: edits of a thousand rules under load; bad ones are never live
+	@$(PROVE)prove_reload $(PROVE_ARGS)
+
 .PHONY: prove-soak
 prove-soak: .venv/ready ## figure: an hour at half load, memory and lag sampled
 	@$(PROVE)prove_soak $(PROVE_ARGS)
