@@ -26,7 +26,7 @@ class KafkaMetrics:
         self._read = self._counter("records", "Records handed to the rules", "topic")
         self._rows = self._counter("restored_rows", "Rows of saved state taken up")
         self._commits = self._histogram("commit_seconds", "Time of a transaction")
-        self._batches = self._histogram("batch_seconds", "Time the rules took for what a turn brought")
+        self._batches = self._histogram("batch_seconds", "Time the rules took for a turn")
         self._child = cache(lambda metric, *labels: metric.labels(*labels))
 
     def holding(self, units: int, ready: int) -> None:
