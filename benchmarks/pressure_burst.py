@@ -40,7 +40,7 @@ when:
 def burst(proof: Proof) -> None:
     """Measure what the worker can do, then press it."""
     report, small = proof.report, proof.report.asked.reduced
-    before_s, burst_s, after_s = (4.0, 6.0, 14.0) if small else (10.0, 60.0, 50.0)
+    before_s, burst_s, after_s = (4.0, 6.0, 26.0) if small else (10.0, 60.0, 180.0)
     question = " or ".join(f"matches(plate, '^([a-z]+)+x?y{n}$')" for n in range(LONGEST))
     rules = [("dear", DEAR.replace("QUESTION", question))]
     with pressed(proof, "capacity", rules) as stage:
