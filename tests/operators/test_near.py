@@ -62,7 +62,6 @@ def test_alerts_are_those_that_brute_force_finds(name: str, fixes: list[oracle.F
     expected = oracle.alerts(fixes, words, until)
     fired["examples"] += 1
     fired["with an alert"] += bool(expected)
-    fired["withdrawn"] += any(one[0] == "retracted" for one in expected)
     assert told(play(fixes, words, until)) == expected
 
 
@@ -321,4 +320,3 @@ def test_when_all_have_fallen_silent_nothing_is_remembered(fixes, name: str) -> 
 def test_enough_of_the_examples_mean_something() -> None:
     assert fired["examples"] >= 500
     assert fired["with an alert"] >= 0.3 * fired["examples"]
-    assert fired["withdrawn"] >= 1  # rare: two of the examples above hold how it goes
