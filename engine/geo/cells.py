@@ -6,12 +6,15 @@ outline crosses, and there it looks only at that row's edges which lie in the ce
 
 from collections.abc import Callable, Sequence
 from math import floor
-from typing import Generic, NamedTuple, TypeVar
-
-import numpy as np
-import shapely
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from engine.geo.edges import DOUBT, Edge, Outline, exact_side
+
+if TYPE_CHECKING:
+    import shapely
+
+# Imported where they are used: see zones.py.
+# ruff: noqa: PLC0415
 
 T = TypeVar("T")
 Inside = Callable[[float, float], bool]
@@ -40,7 +43,7 @@ class Grid(Generic[T]):
 
     """
 
-    def __init__(self, shapes: Sequence[tuple[T, Outline, shapely.Geometry]]) -> None:
+    def __init__(self, shapes: Sequence[tuple[T, Outline, "shapely.Geometry"]]) -> None:
         self.per_degree = _scale([outline for _, outline, _ in shapes])
         found: dict[int, list[tuple[T, Crossed | None]]] = {}
         for owner, outline, geometry in shapes:
@@ -104,7 +107,7 @@ def _scale(outlines: Sequence[Outline]) -> int:
 
 
 def _classify(
-    outline: Outline, geometry: shapely.Geometry, scale: int
+    outline: Outline, geometry: "shapely.Geometry", scale: int
 ) -> list[tuple[int, Crossed | None]]:
     """The cells that one shape reaches into."""
     rows, border = _trace(outline, scale)
@@ -154,9 +157,12 @@ def _trace(
 
 
 def _filled(
-    outline: Outline, geometry: shapely.Geometry, border: dict[int, set[int]], scale: int
+    outline: Outline, geometry: "shapely.Geometry", border: dict[int, set[int]], scale: int
 ) -> list[int]:
     """The cells that lie wholly inside: no edge touches them and their middle is inside."""
+    import numpy as np
+    import shapely
+
     west, south, east, north = outline.bounds
     columns = np.arange(floor((west + 180.0) * scale), floor((east + 180.0) * scale) + 1)
     rows = np.arange(floor((south + 90.0) * scale), floor((north + 90.0) * scale) + 1)

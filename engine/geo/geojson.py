@@ -5,13 +5,17 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, NamedTuple
-
-import shapely
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import Location, Problem
 from engine.geo.datum import DATUMS, Convert, converter
 from engine.geo.edges import Ring
+
+if TYPE_CHECKING:
+    import shapely
+
+# Imported where it is used: see zones.py.
+# ruff: noqa: PLC0415
 
 MOST_VERTICES = 10_000
 _TYPES = ("Polygon", "MultiPolygon")
@@ -29,7 +33,7 @@ class Feature(NamedTuple):
     id: str
     name: str
     attributes: Mapping[str, Any]
-    shape: shapely.Geometry
+    shape: "shapely.Geometry"
 
 
 class _Wrong(Exception):
@@ -99,8 +103,10 @@ def read(
     return features, tuple(problems)
 
 
-def rings_of(shape: shapely.Geometry) -> list[Ring]:
+def rings_of(shape: "shapely.Geometry") -> list[Ring]:
     """The outlines of a polygon or multi-polygon, outer ones and holes alike."""
+    import shapely
+
     return [
         [(float(lon), float(lat)) for lon, lat in ring.coords]
         for part in shapely.get_parts(shape)
@@ -141,8 +147,10 @@ def _kind(item: object) -> object:
     return geometry.get("type") if isinstance(geometry, Mapping) else None
 
 
-def _line(item: Mapping[str, Any], convert: Convert | None) -> shapely.Geometry:
+def _line(item: Mapping[str, Any], convert: Convert | None) -> "shapely.Geometry":
     """A line of a layer of lines, in WGS-84."""
+    import shapely
+
     kind = _kind(item)
     if kind not in LINES:
         raise _Wrong(code="R548", found=kind or "?")
@@ -162,7 +170,9 @@ def _line(item: Mapping[str, Any], convert: Convert | None) -> shapely.Geometry:
     return shapely.MultiLineString(ways)
 
 
-def _shape(item: Mapping[str, Any], convert: Convert | None) -> shapely.Geometry:
+def _shape(item: Mapping[str, Any], convert: Convert | None) -> "shapely.Geometry":
+    import shapely
+
     geometry = item.get("geometry")
     kind = geometry.get("type") if isinstance(geometry, Mapping) else None
     if not isinstance(geometry, Mapping) or kind not in _TYPES:
@@ -224,8 +234,10 @@ def _positions(raw: object, code: str = "R505") -> Iterator[tuple[float, float]]
                 raise _Wrong(code=code)
 
 
-def _require_valid(shape: shapely.Geometry) -> None:
+def _require_valid(shape: "shapely.Geometry") -> None:
     """The outline neither crosses nor touches itself along a line, and holes lie within it."""
+    import shapely
+
     if shapely.is_valid(shape):
         return
     reason = shapely.is_valid_reason(shape)

@@ -1,11 +1,12 @@
 """Named lines: dikes, gates, borders, road sections that something may pass."""
 
 from collections.abc import Mapping
-from typing import Any, final
-
-import shapely
+from typing import TYPE_CHECKING, Any, final
 
 from engine.geo.passing import Path
+
+if TYPE_CHECKING:
+    import shapely
 
 
 @final
@@ -23,8 +24,10 @@ class Line:
     __slots__ = ("attributes", "id", "name", "path")
 
     def __init__(
-        self, id_: str, name: str, attributes: Mapping[str, Any], shape: shapely.Geometry
+        self, id_: str, name: str, attributes: Mapping[str, Any], shape: "shapely.Geometry"
     ) -> None:
+        import shapely  # noqa: PLC0415 - see zones.py
+
         self.id = id_
         self.name = name
         self.attributes = attributes

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, final
 
-import shapely
-
 from engine.errors import Level, Location, Problem
 from engine.geo.zones import Zone, ZoneSet
 
@@ -70,6 +68,8 @@ class Regions:
 
 def region_problems(layer: ZoneSet, file: str) -> list[Problem]:
     """What is wrong with the levels and parents of a layer of regions (R640 to R642, W272)."""
+    import shapely  # noqa: PLC0415 - see zones.py
+
     found: list[Problem] = []
     at = Location(file)
     for zone in layer:

@@ -1,15 +1,19 @@
 """Named areas: which of a layer's zones hold a position, and what is known about them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, final
-
-import shapely
+from typing import TYPE_CHECKING, Any, final
 
 from engine.errors import Problem
 from engine.geo import geojson
 from engine.geo.cells import Grid
 from engine.geo.edges import Outline, encloses
 from engine.geo.lines import Line
+
+if TYPE_CHECKING:
+    import shapely
+
+# shapely and numpy take a fifth of a second to import: only who has zones or lines waits for them.
+# ruff: noqa: PLC0415
 
 
 @final
@@ -28,7 +32,7 @@ class Zone:
     __slots__ = ("attributes", "contains", "id", "name", "outline", "shape")
 
     def __init__(
-        self, id_: str, name: str, attributes: Mapping[str, Any], shape: shapely.Geometry
+        self, id_: str, name: str, attributes: Mapping[str, Any], shape: "shapely.Geometry"
     ) -> None:
         self.id = id_
         self.name = name
@@ -80,6 +84,8 @@ class ZoneSet:
             The layer, or None with every problem found (codes R501 to R515).
 
         """
+        import shapely
+
         features, problems = geojson.read(obj, file, lines)
         if problems:
             return None, problems

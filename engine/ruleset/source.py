@@ -6,6 +6,7 @@ much depth, size or number of values.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -52,17 +53,14 @@ def read(file: DeclaredFile) -> Reading:
     lines = _BREAK.split(text)
     tabs = [
         Problem(Location(file.path, number, line.index("\t") + 1), "R103")
-        for number, line in enumerate(lines, 1)
+        for number, line in enumerate(lines if "\t" in text else (), 1)
         if _TAB.match(line)
     ]
     if tabs:
         return Reading(None, tuple(tabs))
     builder = _Builder(file.path)
     try:
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            builder.take(event)
-            if builder.stopped:
-                break
+        builder.take_all(yaml.CSafeLoader(text).get_event)
     except yaml.YAMLError as error:
         builder.problems.append(_syntax(file.path, error))
         builder.stopped = True
@@ -130,6 +128,10 @@ def _syntax(path: str, error: yaml.YAMLError) -> Problem:
     return Problem(Location(path, mark.line + 1, mark.column + 1), code)
 
 
+_NODES = frozenset({yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.MappingStartEvent})
+_ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
+
+
 @dataclass(slots=True)
 class _Open:
     """A mapping or list that is being filled."""
@@ -156,17 +158,26 @@ class _Builder:
     skipping: int = 0
     stopped: bool = False
 
-    def take(self, event: Any) -> None:
-        """Use one event; sets `stopped` when the rest of the file must not be read."""
-        match event:
-            case yaml.DocumentStartEvent():
-                self._document(event)
-            case yaml.AliasEvent():
-                self._refuse(event, "R115", name=f"*{event.anchor}")
-            case yaml.ScalarEvent() | yaml.SequenceStartEvent() | yaml.MappingStartEvent():
+    def take_all(self, following: Callable[[], Any]) -> None:
+        """Use every event; sets `stopped` when the rest of the file must not be read.
+
+        Args:
+            following: Gives the next event, None after the last.
+
+        """
+        while not self.stopped:
+            event = following()
+            kind = type(event)
+            if kind in _NODES:
                 self._node(event)
-            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+            elif kind in _ENDS:
                 self._close()
+            elif kind is yaml.DocumentStartEvent:
+                self._document(event)
+            elif kind is yaml.AliasEvent:
+                self._refuse(event, "R115", name=f"*{event.anchor}")
+            elif event is None:
+                break
 
     def _document(self, event: Any) -> None:
         self.documents += 1
@@ -225,14 +236,15 @@ class _Builder:
             self._skip(event)
             return
         value: Any
-        if isinstance(event, yaml.ScalarEvent):
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        is_scalar = not is_mapping and isinstance(event, yaml.ScalarEvent)
+        if is_scalar:
             value = resolve(event.value) if event.implicit[0] else event.value
         else:
-            value = {} if isinstance(event, yaml.MappingStartEvent) else []
+            value = {} if is_mapping else []
         path = self._place(value)
         self.marks[path] = _mark(event)
-        if not isinstance(event, yaml.ScalarEvent):
-            is_mapping = isinstance(event, yaml.MappingStartEvent)
+        if not is_scalar:
             self.open.append(_Open(path, value, awaits_key=is_mapping))
 
     def _place(self, value: Any) -> Path:
