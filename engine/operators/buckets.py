@@ -9,8 +9,6 @@ from collections.abc import Callable
 from math import sqrt
 from typing import Any, Protocol
 
-from engine.operators.sketches import Distinct, Percentile
-
 Cell = list[Any]
 """One bucket; its first item is the number of samples."""
 
@@ -191,6 +189,9 @@ class Slope(_Plain):
         return count, None if times <= 0 else both / times * self.per_ms
 
 
+_SKETCHED = frozenset({"distinct", "percentile"})
+
+
 def aggregate_of(
     name: str, *, counts: bool, over_ms: int, per_ms: int, percent: float
 ) -> Aggregate:
@@ -204,9 +205,13 @@ def aggregate_of(
         percent: Which percentile.
 
     """
+    if name in _SKETCHED:
+        # The sketches bring numpy along, for which only those wait who use them.
+        from engine.operators.sketches import Distinct, Percentile  # noqa: PLC0415
+
+        return Distinct() if name == "distinct" else Percentile(percent)
     made: dict[str, Callable[[], Aggregate]] = {
         "count": Count,
-        "distinct": Distinct,
         "sum": Total,
         "mean": lambda: Total(mean=True),
         "min": lambda: Extreme(min),
@@ -214,6 +219,5 @@ def aggregate_of(
         "rate": lambda: (Count if counts else Total)((per_ms, over_ms)),
         "slope": lambda: Slope(per_ms),
         "stddev": Spread,
-        "percentile": lambda: Percentile(percent),
     }
     return made[name]()
