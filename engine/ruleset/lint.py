@@ -33,7 +33,10 @@ def lint(
         if rule.spec is not None and not rule.notes.wrong():
             _rule(rule, rule.spec, known, tested)
             _basis(rule, rule.spec.basis, today)
-    return [*_unused(rules, known), *_feeds(rules, known)] if rules and whole else []
+    if not (rules and whole):
+        return []
+    uses = _uses(rules)
+    return [*_unused(uses, known), *_feeds(rules, known, uses.words)]
 
 
 def _named_in(document: Document) -> set[str]:
@@ -156,9 +159,8 @@ def _uses(rules: Iterable[LoadedRule]) -> _Uses:
     return uses
 
 
-def _unused(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
+def _unused(uses: _Uses, known: Known) -> list[Problem]:
     """Lists, macros, tables, zones, routes and playbooks that no rule uses."""
-    uses = _uses(rules)
     found: list[Problem] = []
     for name, route in known.routes.items():
         if name not in uses.routes:
@@ -189,11 +191,10 @@ def _warning(file: str, code: str, name: str) -> Problem:
     return Problem(Location(file), code, {"name": name}, level=Level.WARNING)
 
 
-def _feeds(rules: Sequence[LoadedRule], known: Known) -> list[Problem]:
+def _feeds(rules: Sequence[LoadedRule], known: Known, words: str) -> list[Problem]:
     """Feeds that hold records back for long, that no rule reads, or whose fields no rule reads."""
     found: list[Problem] = []
     read = {name for rule in rules if rule.spec for name in rule.spec.feeds}
-    words = _uses(rules).words
     for name, feed in known.feeds.items():
         if name == ALERTS:
             continue

@@ -110,9 +110,9 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, place: Place) -> Loa
         if lookup.table not in known.tables and lookup.zone not in known.layers
     }
     types = lookup_types(lookups, known)
-    scope = common_scope(feeds, known, types)
+    scope = common_scope(feeds, known, types) if types else plain
     loaded.scope = scope
-    where = _where(model, feeds, known, phrases, types, place.also)
+    where = _where(model, feeds, known, phrases, types, scope, place.also)
     when = load_when(Loading(model, feeds, known, notes, phrases, scope))
     if when is None:
         phrases.unsure |= operator.typed_names
@@ -243,6 +243,7 @@ def _where(
     known: Known,
     phrases: Phrases,
     lookups: Mapping[str, Type],
+    shared: Scope,
     also: Sequence[Wanted],
 ) -> dict[str, Typed]:
     """For each feed the condition an event must meet: over the event and the look-ups."""
@@ -255,7 +256,7 @@ def _where(
         name = feed.name if feed.name in model.where else "*"
         text = model.where.get(name)
         path = ("where",) if name == "*" else ("where", name)
-        scope = common_scope(feeds if name == "*" else [feed], known, lookups)
+        scope = shared if name == "*" else common_scope([feed], known, lookups)
         typed = phrases.condition(text, path, scope, also)
         if typed is not None:
             found[feed.name] = typed

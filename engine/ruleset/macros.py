@@ -178,8 +178,8 @@ def called_in(node: Node) -> set[str]:
 def _children(node: Node) -> list[Node]:
     """The parts directly inside a part."""
     found: list[Node] = []
-    for one in fields(node):
-        value = getattr(node, one.name)
+    for name in node.__dataclass_fields__:  # `fields` makes a tuple of them for every part
+        value = getattr(node, name)
         if isinstance(value, Node):
             found.append(value)
         elif isinstance(value, tuple):

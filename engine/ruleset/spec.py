@@ -226,9 +226,13 @@ class PackSpec:
     at: Location = NOWHERE
 
 
-def variants_of(name: str, rules: Iterable[RuleSpec]) -> tuple[str, ...]:
-    """The rules that overrides made of one for some places, sorted."""
-    return tuple(sorted(rule.id for rule in rules if rule.variant_of == name))
+def variants(rules: Iterable[RuleSpec]) -> Mapping[str, list[str]]:
+    """The rules that overrides made of others for some places, sorted, by those others."""
+    found: dict[str, list[str]] = {}
+    for rule in rules:
+        if rule.variant_of:
+            found.setdefault(rule.variant_of, []).append(rule.id)
+    return {name: sorted(ids) for name, ids in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ _REFUSED = {
 }
 """Constructs of Jinja that texts do not have, by the word under which they are reported."""
 _BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_PLAIN = re.compile(r"[^{\r\n]+")
+"""A line without places to fill in, which Jinja leaves as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def parse_template(text: str, at: Location, scope: Scope) -> Template | list[Pro
     """
     if len(text) > MAX_LENGTH:
         return [Problem(at, "R353", {"length": len(text), "limit": MAX_LENGTH})]
+    if _PLAIN.fullmatch(text):
+        return Template(text, (), (text,), at)
     if any(_depth(found[0]) > _DEEPEST for found in _BRACES.finditer(text)):
         return [Problem(at, "R303", {"limit": _DEEPEST})]
     try:

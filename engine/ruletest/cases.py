@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.errors import Location, Problem
 from engine.ruleset.document import Document, Path
-from engine.ruleset.spec import AS_DECLARED, Project, Severity, SharedAs, variants_of
+from engine.ruleset.spec import AS_DECLARED, Project, Severity, SharedAs, variants
 from engine.ruleset.stages import with_lower
 from engine.ruletest.expect import Expectation, Word
 from engine.ruletest.moments import MINUTE_MS, Moments, Unreadable
@@ -164,13 +164,8 @@ class _CaseReader:
                 place = self.reader.at(path if "rules" in self.body else ())
                 self.reader.blame(place, "T111", nearest(name, self.project.rules), name=name)
         found = [name for name in names if name in self.project.rules]
-        return tuple(
-            dict.fromkeys(
-                one
-                for name in found
-                for one in (name, *variants_of(name, self.project.rules.values()))
-            )
-        )
+        varied = variants(self.project.rules.values())
+        return tuple(dict.fromkeys(one for name in found for one in (name, *varied.get(name, ()))))
 
     def _feeds(self, rules: Sequence[str]) -> tuple[str, ...]:
         named = self.body.get("feed")
