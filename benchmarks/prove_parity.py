@@ -24,6 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import operators_faults, operators_world
 from benchmarks.report import ROOT, Report, options
 from benchmarks.streams import Sent, Stage, broker, changes_of, plain
 from benchmarks.worlds import RULES, copy_pack, program_of, scratch, settings, sources, write_world
@@ -68,7 +69,7 @@ class Case:
 def main() -> int:
     """Compare all runners on all packs."""
     parser = options(__doc__ or "")
-    parser.add_argument("--only", nargs="*", default=["hazmat", "wages", "bus"])
+    parser.add_argument("--only", nargs="*", default=["hazmat", "wages", "operators", "bus"])
     parser.add_argument("--no-kafka", action="store_true", help="leave out the Faust runners")
     asked = parser.parse_args()
     report = Report("parity", "Proof: every runner gives the same alerts", asked)
@@ -113,6 +114,11 @@ def prove(report: Report, case: Case, *, kafka: bool) -> None:
         report.claim(f"{name}: the same alerts", not different, f"{len(different)} differ")
         if different:
             report.code("\n".join(str(one)[:400] for one in different[:6]))
+    if case.name == "operators":
+        operators_faults.judge(report, program_of(case.pack), first)
+        faulty = [sorted(plain(change) for change in bench(case, faulty=True))]
+        operators_faults.judge_faults(report, program_of(case.pack), difference(first, *faulty))
+        return
     if case.name == "bus":
         _stays(report, case, first)
     elif not report.asked.reduced:
@@ -153,6 +159,8 @@ def make(name: str, folder: Path, *, seed: int, reduced: bool) -> Case | None:
     """The recording of a case, written once."""
     if name == "bus":
         return bus_day(folder)
+    if name == "operators":
+        return every_operator(folder, seed=seed, reduced=reduced)
     choices: dict[str, dict[str, Any]] = {
         "hazmat": {"vehicles": 40 if reduced else 160, "hours": 12.0 if reduced else 24.0},
         "wages": {"projects": 60 if reduced else 560, "days": 150 if reduced else 270},
@@ -166,6 +174,14 @@ def make(name: str, folder: Path, *, seed: int, reduced: bool) -> Case | None:
     ]
     pack = copy_pack(RULES / name, folder / name, folder / "world")
     return Case(name, pack, folder, "jsonl", letters, world.end_ms)
+
+
+def every_operator(folder: Path, *, seed: int, reduced: bool) -> Case:
+    """A day in which every operator fires often."""
+    letters, end_ms = operators_world.letters(seed, *((8, 1) if reduced else (16, 4)))
+    operators_world.write(letters, folder / "world")
+    pack = copy_pack(PACKS / "operators", folder / "operators")
+    return Case("operators", pack, folder, "jsonl", letters, end_ms)
 
 
 def bus_day(folder: Path) -> Case | None:
@@ -211,7 +227,9 @@ def bench(
             replace(
                 program.project,
                 rules={
-                    name: _wider(rule, 10 if case.name == "bus" else 1)
+                    name: operators_faults.faulty(rule)
+                    if case.name == "operators"
+                    else _wider(rule, 10 if case.name == "bus" else 1)
                     for name, rule in program.project.rules.items()
                 },
             )

@@ -50,7 +50,8 @@ def verdict(funnel: Funnel, lang: str) -> str:
     """One sentence: it fired, or where it stops and what is missing."""
     stop = funnel.stops_at
     if stop == FIRED:
-        return say("why-verdict-fired", lang)
+        waits = funnel.best is not None and not funnel.best.has_fired
+        return say("why-verdict-due" if waits else "why-verdict-fired", lang)
     if stop == SEEN:
         return say("why-verdict-seen", lang)
     if stop == WHERE:

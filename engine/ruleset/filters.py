@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.model.formats import format_distance, format_duration, format_quantity, format_time
-from engine.model.masks import mask_name, mask_phone, mask_plate
+from engine.model.masks import mask_name, mask_phone, mask_plate, mask_text
 from engine.model.unit_table import UNITS
 from engine.ruleset.expr.types import NUMBER, POSITION, TEXT, TIME, Type
 from engine.text import say
@@ -72,6 +72,7 @@ FILTERS: Mapping[str, Filter] = {
     "time": Filter(TIME, _time, arguments=1),
     "duration": Filter(NUMBER, _duration, measures="time"),
     "distance": Filter(NUMBER, _distance, measures="length"),
+    "mask": Filter(TEXT, _masked(mask_text)),
     "mask_plate": Filter(TEXT, _masked(mask_plate)),
     "mask_phone": Filter(TEXT, _masked(mask_phone)),
     "mask_name": Filter(TEXT, _masked(mask_name)),

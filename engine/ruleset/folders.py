@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
+from posixpath import basename, splitext
 
 from engine.errors import Location, Problem
 from engine.ruleset.source import DeclaredFile
@@ -53,7 +54,7 @@ class Part:
     @property
     def stem(self) -> str:
         """The name of the file without its ending."""
-        return PurePosixPath(self.file.path).stem
+        return splitext(basename(self.file.path))[0]
 
 
 @dataclass(slots=True)
@@ -75,11 +76,14 @@ def sort_files(files: Iterable[DeclaredFile]) -> Sorted:
     ordered = sorted(files, key=lambda file: file.path)
     packs = [str(PurePosixPath(file.path).parent) for file in ordered if _is_pack(file.path)]
     orphans: set[str] = set()
+    around: dict[PurePosixPath, str | None] = {}
     for file in ordered:
         path = PurePosixPath(file.path)
         if path.suffix.lower() not in _DECLARATIONS:
             continue
-        folder = _pack_of(path, packs)
+        if path.parent not in around:
+            around[path.parent] = _pack_of(path, packs)
+        folder = around[path.parent]
         if folder is None:
             folder = _likely_pack(path)
             if folder not in orphans:

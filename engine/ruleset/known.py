@@ -118,7 +118,15 @@ def common_scope(feeds: Sequence[FeedSpec], known: Known, lookups: Mapping[str, 
         names["position"] = replace(EXTRAS["position"], nullable=nullable)
     if "position" in names:
         names.setdefault("region", REGION)
-    return Scope(names, frozenset(shared), place, known.zones(), known.calendars, known.shared())
+    return Scope(
+        names,
+        frozenset(shared),
+        place,
+        known.zones(),
+        known.calendars,
+        known.shared(),
+        known.lines,
+    )
 
 
 def alert_scope(scope: Scope, own: Mapping[str, Type]) -> Scope:

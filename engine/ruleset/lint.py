@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from engine.errors import Level, Location, Problem
 from engine.feeds.alerts import ALERTS
+from engine.operators.specs.match import MatchSpec
 from engine.ruleset.document import Document
 from engine.ruleset.expr import Typed
 from engine.ruleset.known import REGIONS, Known
@@ -73,11 +74,13 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
 
 
 def _cost(rule: LoadedRule, spec: RuleSpec) -> None:
-    """Warnings about rules that keep much."""
+    """Warnings about rules that keep much, or wait for what was said once."""
     notes, when = rule.notes, spec.when
     span = when.span_ms()
     if span and spec.for_ms > span:
         notes.add(("for",), "W101")
+    if isinstance(when, MatchSpec) and spec.for_ms and not (when.quiet_ms or spec.clear):
+        notes.add(("for",), "W220")
     if when.keeps_every_key() and not spec.where and not spec.limits.keys:
         notes.add(("when",), "W102", at_key=True)
 

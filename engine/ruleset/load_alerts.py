@@ -26,8 +26,9 @@ def feed_of_alerts(models: Sequence[RuleModel]) -> FeedSpec | None:
 
 def reads_of(models: Sequence[RuleModel]) -> Mapping[str, Sequence[str]]:
     """For each rule, the rules whose alerts it reads: those it names, else all that read none."""
-    plain = [one.rule for one in models if not reads_alerts(one) and one.status == "stable"]
-    return {one.rule: (of(one) or tuple(plain)) if reads_alerts(one) else () for one in models}
+    above = {one.rule for one in models if reads_alerts(one)}
+    plain = tuple(one.rule for one in models if one.rule not in above and one.status == "stable")
+    return {one.rule: (of(one) or plain) if one.rule in above else () for one in models}
 
 
 def of(model: RuleModel) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ much depth, size or number of values.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ def read(file: DeclaredFile) -> Reading:
     try:
         builder.take_all(yaml.CSafeLoader(text).get_event)
     except yaml.YAMLError as error:
-        builder.problems.append(_syntax(file.path, error))
+        builder.problems.append(_syntax(file.path, error, lines))
         builder.stopped = True
     if not builder.stopped and not builder.documents:
         builder.problems.append(Problem(Location(file.path), "R121"))
@@ -116,13 +116,22 @@ _SYNTAX = (
 _OPENED = frozenset({"R105"})
 
 
-def _syntax(path: str, error: yaml.YAMLError) -> Problem:
+def _closes(line: str, column: int) -> bool:
+    """Whether a bracket is closed behind a place, so that what stands in it is at fault."""
+    return any(bracket in line[column:] for bracket in "}]")
+
+
+def _syntax(path: str, error: yaml.YAMLError, lines: Sequence[str]) -> Problem:
     """The parser's complaint in our words, at the place a person has to mend."""
     said = str(getattr(error, "problem", "") or "")
     code = next((code for part, code in _SYNTAX if part in said), "R104")
     mark = getattr(error, "problem_mark", None)
     if code in _OPENED:
-        mark = getattr(error, "context_mark", None) or mark
+        opened = getattr(error, "context_mark", None)
+        if opened and mark and opened.line == mark.line and _closes(lines[mark.line], mark.column):
+            code = "R152"
+        else:
+            mark = opened or mark
     if mark is None:
         return Problem(Location(path), code)
     return Problem(Location(path, mark.line + 1, mark.column + 1), code)

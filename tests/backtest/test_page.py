@@ -277,7 +277,7 @@ def test_an_interrupt_leaves_no_half_page(tmp_path):
     folder.mkdir()
     lines = [json.dumps(fix) for fix in van_days.fixes()]
     with (folder / "van-fixes.jsonl").open("w") as file:
-        for _ in range(12):
+        for _ in range(80):  # enough work for any machine to be met in the middle of it
             file.writelines(line + "\n" for line in lines)
     out = tmp_path / "out/report.html"
     out.parent.mkdir()

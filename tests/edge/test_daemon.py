@@ -192,8 +192,8 @@ async def test_an_edited_rule_is_refused_with_the_plan_until_it_says_what_become
             async with Running(tmp_path, peer.url, after):
                 pass
         old = before.rules["too-hot"].hash[:6]
-        assert f"on_change: {{from: {old}, do: keep}}" in str(caught.value)
-        word = f"on_change: {{from: {old}, do: {do}}}\n"
+        assert f"on_change: {{from: '{old}', do: keep}}" in str(caught.value)
+        word = f"on_change: {{from: '{old}', do: {do}}}\n"
         async with Running(tmp_path, peer.url, project("35", word)) as ports:
             await ready(ports)
         assert state_rows(tmp_path) == rows

@@ -172,7 +172,7 @@ def test_saved_state_is_held_against_the_rules_and_what_was_deleted_unread_is_to
     code, found, verdict = doctor(tmp_path, capsys)
     assert code == 5
     assert "vehicle-dwell" in found["state"][0][2]
-    assert "on_change: {from: 012345" in found["state"][0][2]
+    assert "on_change: {from: '012345" in found["state"][0][2]
     assert verdict.endswith("exit code 5.")
 
 

@@ -98,6 +98,9 @@ def _literals(checker: "Checker", node: s.Call, args: list[Checked]) -> bool:
     if node.name == "matches":
         return _pattern(checker, args[1], constant)
     if node.name == "inside" and scope.zones is not None and constant not in scope.zones:
+        if constant in scope.lines:
+            checker.tell(args[1], "R551", name=constant[:60], text=node.name)
+            return False
         checker.tell(args[1], "R333", nearest(constant, scope.zones), name=constant[:60])
         return False
     calendars = scope.calendars if node.name in _BY_CALENDAR else None

@@ -3,6 +3,7 @@
 From weakest to strongest: `a if c else b`, `or`, `and`, `not`, comparisons, `+ -`, `* / %`, `-x`.
 """
 
+from functools import lru_cache
 from typing import NoReturn, TypeVar
 
 from engine.errors import Location, Problem
@@ -40,10 +41,23 @@ def parse(text: str, at: Location) -> Expr | list[Problem]:
 
     """
     try:
-        reader = Reader(text, at)
-        return Expr(text, at, _Parser(reader, tokenize(reader)).whole())
+        return Expr(text, at, _root(text))
+    except Refused:
+        pass
+    try:
+        return Expr(text, at, _read(Reader(text, at)))  # once more, for the place of the problem
     except Refused as refused:
         return [refused.problem]
+
+
+@lru_cache(maxsize=4096)
+def _root(text: str) -> Node:
+    """The tree of an expression; it is the same wherever the text stands, and cannot change."""
+    return _read(Reader(text, Location("")))
+
+
+def _read(reader: Reader) -> Node:
+    return _Parser(reader, tokenize(reader)).whole()
 
 
 class _Parser:

@@ -101,6 +101,7 @@ class Scope:
         zones: Known layers and zone ids, to check constants against; None if not known here.
         calendars: Known calendars, likewise.
         shared: Names of lists and macros, for hints.
+        lines: Layers of lines, which have no inside.
 
     """
 
@@ -110,6 +111,7 @@ class Scope:
     zones: Collection[str] | None = None
     calendars: Collection[str] | None = None
     shared: Collection[str] = ()
+    lines: Collection[str] = ()
 
     def in_event(self, name: str) -> bool:
         """Whether the name is an attribute of the event."""
