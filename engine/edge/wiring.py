@@ -5,12 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, SecretStr
 
 import connectors
-from connectors.sources.http import HttpSource, Intake
 from engine.decode.record import Bad, FeedDecoder
 from engine.decode.shape import columns_of_feed
 from engine.dispatch.inhibit import DownFeeds, Routing, down_feeds
@@ -26,6 +25,9 @@ from engine.ports import Journal, Sink, SinkContext, Source, SourceContext
 from engine.ruleset.shape import nearest, validate
 from engine.ruleset.spec import Project, RouteSpec
 from engine.secret_files import read_secret
+
+if TYPE_CHECKING:
+    from connectors.sources.http import Intake
 
 OWN_SINK = "alerts"
 """Where no sink is declared, every alert goes to this JSON lines file of the data folder."""
@@ -160,8 +162,11 @@ def time_reader(decoder: FeedDecoder) -> Callable[[bytes], int | None]:
 
 def make_intake(
     sources: Sequence[Source], configured: Configured, feeds: Sequence[str], lang: str
-) -> Intake | None:
+) -> "Intake | None":
     """The HTTP port for the sources that are posted to; None when there are none."""
+    # The server is imported by the daemon alone: the verbs that read its settings answer at once.
+    from connectors.sources.http import HttpSource, Intake  # noqa: PLC0415
+
     posted = [source for source in sources if isinstance(source, HttpSource)]
     if not posted:
         return None

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from engine.edge.cli.daemon import settings_of
+from engine.edge.cli.configured import settings_of
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.voice import voice
 from engine.errors import EnvironmentUnusable

@@ -63,7 +63,7 @@ def _of_settings(paths: Sequence[Path], project: Project | None) -> list[Problem
         if path.name != SETTINGS and not (path / SETTINGS).is_file():
             continue
         # Connectors are imported only where settings name them.
-        from engine.edge.cli.daemon import settings_of  # noqa: PLC0415
+        from engine.edge.cli.configured import settings_of  # noqa: PLC0415
         from engine.edge.wiring import (  # noqa: PLC0415
             connector_problems,
             open_doors,

@@ -2,17 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from engine.edge import crashpoint
 from engine.edge.cli.comeback import come_up
+from engine.edge.cli.configured import settings_of
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.daemon import run_embedded
 from engine.edge.logs import set_up_logs
 from engine.edge.reload_wiring import Rules
-from engine.edge.settings import Configured, read_settings
-from engine.edge.wiring import connector_problems, open_doors, plan_connectors
+from engine.edge.settings import Configured
+from engine.edge.wiring import open_doors, plan_connectors
 from engine.errors import EnvironmentUnusable
 from engine.ruleset.spec import Project
 
@@ -54,14 +54,6 @@ def run_daemon(
     if once:
         raise Misuse(voice().say("run-once-broker"))
     return _on_kafka(configured, project, role, rules, wait=wait)
-
-
-def settings_of(target: Path, *, broker: str | None = None, data: Path | None = None) -> Configured:
-    """Settings from the file, the environment and these flags."""
-    flags: dict[str, Any] = {"broker": broker}
-    if data is not None:
-        flags["data_folder"] = str(data.resolve())
-    return read_settings(target, dict(os.environ), flags, connector_problems)
 
 
 def _arm() -> None:

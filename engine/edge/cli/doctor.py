@@ -17,7 +17,7 @@ from pathlib import Path
 
 import chinese_calendar
 
-from engine.edge.cli.daemon import settings_of
+from engine.edge.cli.configured import settings_of
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.projects import find
 from engine.edge.cli.versions import NAME, UNKNOWN, own_version, parts

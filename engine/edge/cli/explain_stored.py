@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from engine.edge.cli.daemon import settings_of
+from engine.edge.cli.configured import settings_of
 from engine.edge.cli.exits import Misuse
 from engine.edge.cli.explain_alert import database_of
 from engine.edge.cli.explain_recorded import answered, only, show

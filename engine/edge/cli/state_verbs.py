@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.edge.cli.daemon import settings_of
+from engine.edge.cli.configured import settings_of
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.projects import find
 from engine.edge.cli.voice import voice
