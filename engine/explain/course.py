@@ -12,6 +12,7 @@ from engine.alerts.context import Names, Surroundings
 from engine.decode.record import FeedDecoder
 from engine.explain.conditions import Asked, holds
 from engine.explain.funnel import Funnel, Intake, Part, Told
+from engine.explain.words import values_of
 from engine.feeds.alerts import ALERTS
 from engine.model.change import Change, Transition
 from engine.model.progress import Note, Progress, Step, nearest
@@ -280,7 +281,11 @@ class _Eye:
         if sum(part.value is True for part in parts) != len(parts) - 1:
             return
         steps = tuple(
-            Step("condition", part.value is True, found={"text": part.text, "values": values(part)})
+            Step(
+                "condition",
+                part.value is True,
+                found={"text": part.text, "values": values_of(part)},
+            )
             for part in sorted(parts, key=lambda part: part.value is not True)
         )
         note = Note("near-miss", self.spec.id, at.key, at_ms, Progress(self.intake.feed, steps))
@@ -302,11 +307,6 @@ def _surroundings(program: Program, rule: str) -> Surroundings:
     """What the part of a rule that reads its feeds looks things up in."""
     first = program.rules.get(f"{rule}/keys") or program.rules[rule]
     return first.words.surroundings
-
-
-def values(part: Part) -> str:
-    """The values behind an answer, in one line."""
-    return ", ".join(f"{name} = {'null' if said is None else said}" for name, said in part.values)
 
 
 def told(change: Change) -> Told:

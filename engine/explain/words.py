@@ -162,10 +162,14 @@ def _intake(intake: Intake, zone: str, lang: str) -> Iterator[str]:
 
 
 def _part(part: Part, lang: str) -> str:
-    values = ", ".join(f"{name} = {_value(value)}" for name, value in part.values)
     mark = _MARKS[part.value if isinstance(part.value, bool) else None]
     unknown = "" if part.value is not None else f"  {say('why-unknown', lang)}"
-    return f"      {mark} {part.text}  {values}{unknown}".rstrip()
+    return f"      {mark} {part.text}  {values_of(part)}{unknown}".rstrip()
+
+
+def values_of(part: Part) -> str:
+    """The values behind the answer of a condition, in one line."""
+    return ", ".join(f"{name} = {_value(value)}" for name, value in part.values)
 
 
 def _value(value: Any) -> str:

@@ -23,6 +23,7 @@ class Fault(StrEnum):
     """What can be wrong with a text of a test; the catalogue has the sentences."""
 
     TIME = "T104"
+    LENGTH = "T127"
     LEG = "T105"
     ORIGIN = "T113"
     VALUE = "T118"
@@ -67,7 +68,10 @@ class Moments:
             return self._local(day, found, text)
         if found := _DAY.fullmatch(plain):
             return self._dated(found["date"], found["rest"] or "00:00", text)
-        return self.start_ms + span(plain.removeprefix("+"))
+        try:
+            return self.start_ms + span(plain.removeprefix("+"))
+        except Unreadable:
+            raise Unreadable(Fault.TIME, found=text) from None
 
     def about(self, text: str) -> tuple[int, int]:
         """An expected instant and how far off it may be: `~52m` allows two minutes either way."""
@@ -109,11 +113,16 @@ class Moments:
 
 
 def span(text: str) -> int:
-    """A length of time in milliseconds: `45m`, `30s`, `2d`."""
+    """A length of time in milliseconds: `45m`, `30s`, `2d`.
+
+    Raises:
+        Unreadable: It is none.
+
+    """
     try:
         return parse_duration(text)
     except ValueError:
-        raise Unreadable(Fault.TIME, found=text) from None
+        raise Unreadable(Fault.LENGTH, found=text) from None
 
 
 def offset(millis: int) -> str:

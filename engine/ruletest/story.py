@@ -72,7 +72,7 @@ class Teller:
             self.reader.unreadable(path, problem)
             return 30_000
         if step <= 0:
-            self.reader.blame(self.reader.at(path), "T104", found=body.get("every"))
+            self.reader.blame(self.reader.at(path), "T127", found=body.get("every"))
         return max(step, 1)
 
     def _feed(self, name: object, at: Location) -> FeedSpec | None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from explained import by_rule, case_named, cases, explained, project
 
-from engine.explain.words import as_text
+from engine.explain.funnel import Funnel, Part
+from engine.explain.words import as_text, values_of, verdict
+from engine.model.progress import Progress, Step
 from engine.operators.towards.ask import ASKED
 from engine.ruletest.cases import Case
 from engine.ruletest.run import run_case
@@ -66,3 +68,17 @@ def test_every_operator_answers() -> None:
 
 def _operators() -> set[str]:
     return {*project().rules, "alert"}
+
+
+def test_a_window_whose_end_is_still_to_come_is_not_said_to_have_fired() -> None:
+    met = Progress(steps=(Step("window-samples", met=True, have=3, need=1),))
+    fired = Progress(steps=(*met.steps, Step("alert-fired", met=True, at_ms=0)))
+    waiting, open_one = (Funnel(rule="r", key="k", at_ms=0, tries=[one]) for one in (met, fired))
+    assert verdict(waiting, "en").startswith("it has not fired yet")
+    assert verdict(open_one, "en").startswith("it has fired")
+
+
+def test_positions_behind_a_condition_are_rounded() -> None:
+    assert values_of(Part("inside", values=[("position", [121.17739999999999, 31.9])])) == (
+        "position = 121.1774, 31.9"
+    )

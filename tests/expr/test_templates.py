@@ -45,6 +45,7 @@ def made(text: str, scope) -> Template:
         pytest.param("{{ located }}", "是", "yes", id="yes"),
         pytest.param("{{ severity|level }}", "橙色", "orange", id="level"),
         pytest.param("{{ vehicle|mask_plate }}", "苏F1***5-yellow", "苏F1***5-yellow", id="mask"),
+        pytest.param("{{ vehicle|mask }}", "苏F1********low", "苏F1********low", id="mask-any"),
         pytest.param("{{ anchor }}", "120.90000, 32.01000", "120.90000, 32.01000", id="position"),
         pytest.param("{{ place }}", "—", "—", id="missing"),
         pytest.param("{{ place|mask_name }}", "—", "—", id="missing-filtered"),

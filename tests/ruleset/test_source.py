@@ -119,3 +119,18 @@ def test_depth_is_counted_before_anything_is_built() -> None:
 def test_a_billion_laughs_are_refused_at_the_first() -> None:
     text = b"a: &a [lol]\nb: &b [*a, *a]\nc: [*b, *b]\n"
     assert [problem.code for problem in read(DeclaredFile("a.yaml", text)).problems] == ["R115"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('match: {condition: inside(position, "depots") and speed > 5 km/h}\n', "R152"),
+        ('except: [inside(position, "depots")]\n', "R152"),
+        ('match: {condition: inside(position, "depots")\n', "R105"),
+        ("steps: [a, b\nname: c\n", "R105"),
+    ],
+)
+def test_a_bracket_that_is_closed_is_not_said_to_be_open(text: str, code: str) -> None:
+    assert [problem.code for problem in read(DeclaredFile("a.yaml", text.encode())).problems] == [
+        code
+    ]

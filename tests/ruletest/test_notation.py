@@ -43,6 +43,13 @@ def test_a_time_that_says_nothing_is_refused(text):
     assert refused.value.code == "T104"
 
 
+@pytest.mark.parametrize("text", ["1 month", "never", "09:40"])
+def test_a_step_that_is_no_length_of_time_is_refused_with_lengths_as_examples(text):
+    with pytest.raises(Unreadable) as refused:
+        span(text)
+    assert refused.value.code == "T127"
+
+
 def test_about_means_two_minutes_either_way():
     assert CLOCK.about("~52m") == (MONDAY + 52 * MINUTE, 2 * MINUTE)
     assert CLOCK.about("52m") == (MONDAY + 52 * MINUTE, 0)
