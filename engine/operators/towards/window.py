@@ -31,7 +31,9 @@ def window(logic: WindowLogic, key: str, at_ms: int, _sight: Sight) -> list[Prog
 def _member(
     logic: WindowLogic, key: str, panel: Panel, member: str, end: int, edge: int, at_ms: int
 ) -> Progress:
-    values = {name: logic.over(one, end, logic.length) for name, one in panel.members.items()}
+    # By name, as the operator adds them up: a restart brings the members back in another order.
+    members = sorted(panel.members.items())
+    values = {name: logic.over(one, end, logic.length) for name, one in members}
     series, (count, value) = panel.members[member], values[member]
     enough = count >= logic.spec.min_samples
     # Without a value nothing is noted for the weeks to come: this only looks.
