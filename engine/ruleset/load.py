@@ -62,6 +62,8 @@ __all__ = ["DeclaredFile", "LoadOptions", "Loaded", "load_project", "problem_as_
 
 _Model = TypeVar("_Model", bound=Strict)
 _Spec = TypeVar("_Spec")
+_Layers = dict[str, tuple[ZoneSet | None, tuple[Problem, ...]]]
+"""Zone layers by their files; they are the same whatever lists and overrides say."""
 
 
 def load_project(files: Sequence[DeclaredFile], options: LoadOptions | None = None) -> Loaded:
@@ -70,8 +72,11 @@ def load_project(files: Sequence[DeclaredFile], options: LoadOptions | None = No
     Pure, and it never raises for what the files hold. The result has a project only when there is
     no error; warnings do not count.
     """
-    chosen = options or LoadOptions()
-    loader = _Loader(chosen)
+    return _load(files, options or LoadOptions(), {})
+
+
+def _load(files: Sequence[DeclaredFile], chosen: LoadOptions, layers: _Layers) -> Loaded:
+    loader = _Loader(chosen, layers)
     loader.load(files)
     loaded = loader.result()
     tests = [file.raw for file in files if file.path in loader.tests]
@@ -80,7 +85,7 @@ def load_project(files: Sequence[DeclaredFile], options: LoadOptions | None = No
 
     @cache
     def otherwise(shared: SharedAs) -> Project | None:
-        return load_project(files, replace(chosen, lint=False, shared=shared)).project
+        return _load(files, replace(chosen, lint=False, shared=shared), layers).project
 
     return replace(loaded, project=replace(loaded.project, otherwise=otherwise))
 
@@ -90,6 +95,7 @@ class _Loader:
     """One project being loaded."""
 
     options: LoadOptions
+    layers: _Layers
     known: Known = field(default_factory=Known)
     problems: list[Problem] = field(default_factory=list)
     notes: list[Notes] = field(default_factory=list)
@@ -334,7 +340,10 @@ class _Loader:
             self.problems.append(value)
             self._give_up(part)
             return
-        zones, problems = ZoneSet.from_text(part.stem, part.file.raw, part.file.path)
+        path = part.file.path
+        if path not in self.layers:
+            self.layers[path] = ZoneSet.from_text(part.stem, part.file.raw, path)
+        zones, problems = self.layers[path]
         self.problems += problems
         features = value.get("features")
         listed = features if isinstance(features, list) else []
