@@ -15,7 +15,7 @@ from engine.ruleset.shape import nearest
 from engine.ruleset.sheet import Sheet
 from engine.ruleset.spec import Project
 from engine.ruleset.when.model import OPERATORS
-from engine.text import say
+from engine.text import catalogue, say
 
 KINDS = (
     "rules",
@@ -60,6 +60,21 @@ def describe_language(name: str, lang: str) -> list[Sheet]:
     if name.upper() in codes():
         found.append(problem_sheet(name.upper(), lang))
     return found
+
+
+def describe_key(name: str, lang: str) -> list[Sheet]:
+    """Everywhere that a key of this name may stand in declarations, and what it means there."""
+    meanings = []
+    for entry in catalogue():
+        kind, _, rest = entry.partition("-")
+        place, _, key = rest.rpartition("-")
+        if kind == "key" and place and key == name:
+            meanings.append(f"{place}: {say(entry, lang)}")
+    if not meanings:
+        return []
+    sheet = Sheet("declared-key", name, "", lang)
+    sheet.add("keys", *sorted(meanings))
+    return [sheet]
 
 
 def describe_declared(name: str, shelf: Shelf, lang: str) -> list[Sheet]:

@@ -204,3 +204,18 @@ def test_a_single_file_is_enough_to_ask_about():
     files = [DeclaredFile("p/x.yaml", b"rule: x\n")]
     assert load_project(files).project is None
     assert describe_declared("x", Shelf(None), "en") == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_key_is_told_with_every_place_it_may_stand_in(lang, capsys):
+    assert main(["describe", "quiet", "authoring", "--lang", lang]) == 0
+    told = "".join(capsys.readouterr().out.split())
+    for place in ("change", "cross", "flapping", "match", "sequence"):
+        meaning = catalogue()[f"key-{place}-quiet"][lang]
+        assert "".join(f"{place}: {meaning}".split()) in told
+
+
+def test_a_key_is_told_though_the_project_is_broken(tmp_path, capsys):
+    (tmp_path / "rule.yaml").write_text("rule: broken\n", "utf-8")
+    assert main(["describe", "unseen_for", str(tmp_path), "--lang", "en"]) == 0
+    assert "change: " in capsys.readouterr().out

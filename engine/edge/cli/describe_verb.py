@@ -12,6 +12,7 @@ from engine.ruleset.describe import (
     KINDS,
     Shelf,
     describe_declared,
+    describe_key,
     describe_language,
     listed,
     nearest_thing,
@@ -39,9 +40,10 @@ def describe_thing(name: str, paths: Sequence[Path]) -> int:
 
         tell_if_shipped(paths)
         found = find(paths)
-        project = found.project if sheets else found.usable()
+        keys = describe_key(name, speak.lang)
+        project = found.project if sheets or keys else found.usable()
         shelf = Shelf(project, datetime.now(UTC).date(), _tests(found))
-        sheets = [*describe_declared(name, shelf, speak.lang), *sheets]
+        sheets = [*describe_declared(name, shelf, speak.lang), *sheets] or keys
     if not sheets:
         near = nearest_thing(name, found.project)
         hint = speak.say("did-you-mean", name=near) if near else ""
