@@ -1,13 +1,12 @@
 """Finds, reads and checks the declarations that a verb works on."""
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from engine.edge.cli.voice import voice
+from engine.edge.collector import no_collector
 from engine.edge.files import missing_packs, read_project, shipped_packs
 from engine.errors import DeclarationError, EnvironmentUnusable, Level, Problem
 from engine.ruleset.load import LoadOptions, load_project
@@ -58,23 +57,11 @@ def find(
         where = ", ".join(root.as_posix() for root in roots)
         raise EnvironmentUnusable(voice().say("nothing-declared", path=where))
     files = list(beside(_with_rows(files, rows or {})))
-    with _uncollected():
+    with no_collector():
         loaded = load_project(files, LoadOptions(today=datetime.now(UTC).date()))
     single = {path.as_posix() for path in paths if path.is_file()}
     asked = [p for p in loaded.problems if not single or p.at.file in single]
     return Found(files, loaded.project, tuple(asked if loaded.project else loaded.problems))
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Nothing is looked over for garbage while a project is loaded: nearly all of it is kept."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def folders(paths: Sequence[Path]) -> list[Path]:
