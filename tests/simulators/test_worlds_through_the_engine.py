@@ -104,6 +104,17 @@ def test_ordinary_noise_hides_few_stays_and_only_at_a_boundary():
 
 
 def test_the_pack_holds_the_zones_of_the_simulated_area():
+    """Its regions stand in levels; the area has the lowest of them."""
     for name, layer in layers().items():
         shipped = json.loads((RULES / "hazmat" / "zones" / f"{name}.geojson").read_text("utf-8"))
-        assert shipped == json.loads(json.dumps(layer))
+        wanted = json.loads(json.dumps(layer))
+        if name == "regions":
+            towns = [one for one in shipped["features"] if one["properties"]["level"] == "town"]
+            assert [outline(one) for one in towns] == [outline(one) for one in wanted["features"]]
+        else:
+            assert shipped == wanted
+
+
+def outline(feature: dict) -> tuple:
+    """What both tell of a region."""
+    return feature["properties"]["name"], feature["geometry"]

@@ -87,9 +87,9 @@ def told(
                 if sign.site is None and around:
                     sign.site = min(around, key=lambda place: place.order)
                     spots.append(sign.east)
-            freed = False
+            freed, changed = False, list(spots)  # what is set free joins before others are judged
             for place in sorted(places, key=lambda place: place.order):
-                if any(near(place.east, spot) for spot in spots):
+                if any(near(place.east, spot) for spot in changed):
                     eased = close(place, minute)
                     spots += eased
                     freed = freed or bool(eased)
