@@ -222,6 +222,9 @@ class Space(Telling):
                 continue
             rank = "" if intake.rank_of is None else intake.rank_of(event, value)
             if at_ms < before:
+                if feed not in self.program.timeless:
+                    # Its place is not its time, which then tells it from what else is there.
+                    rank = f"{at_ms:020d}{rank}"
                 hits = self.handlers.revisers(feed, hits, before - at_ms)
                 if offset >= frontier:
                     self._late(source, offset, value)

@@ -183,3 +183,32 @@ def test_how_many_events_each_rule_wanted_is_counted() -> None:
     assert {rule: counts["matches", rule] for rule in ("stays", "races", "pays")} == {
         "stays": 22, "races": 22, "pays": 22,
     }  # fmt: skip
+
+
+COUNTS = """
+rule: counts
+title: {zh: 计数, en: Counts}
+status: stable
+owner: tests
+severity: blue
+from: gps
+by: car
+when:
+  window: {aggregate: count, over: 10m, every: 10m, above: 9}
+late: {allow: 1d, then: retract}
+"""
+
+
+def test_a_late_record_takes_the_place_of_no_other() -> None:
+    # Its place in the order is the heartbeat's instant, at which another fix of the car lies.
+    needed = {name: text for name, text in ONLY_STAYS.items() if "stays" not in name}
+    space = space_of({**needed, "small/counts.yaml": COUNTS})
+    beat = orjson.dumps({"$watermark": T0 + 5 * MIN})
+    late = [fix(minute, "a", 0, 0)[2] for minute in (-60, -50)]
+    on_time = [fix(minute, "a", 0, 0)[2] for minute in range(10)]
+    end = orjson.dumps({"$watermark": T0 + 30 * MIN})
+    told = [*on_time[:5], beat, *late, *on_time[5:], end]
+    space.ingest("gps", GPS, [Record(number, value) for number, value in enumerate(told)])
+    outcome = space.advance()
+    assert fired(outcome) == ["counts"]
+    assert outcome.changes[0].evidence["operator"]["size"] == 10
