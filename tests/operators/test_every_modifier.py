@@ -237,10 +237,11 @@ def test_more_alerts_than_an_hour_may_have_are_kept_quiet_and_told(operator: str
     assert [one.kind for one in played.troubles] == ["too-many-alerts"]
 
 
-@every
+@pytest.mark.parametrize(
+    "operator",
+    [one for one in OPERATORS if one != "window-by-neighbours"],  # its group is one key
+)
 def test_a_key_too_many_is_not_looked_at_and_told(operator: str) -> None:
-    if operator == "window-by-neighbours":
-        pytest.skip("its group is one key")
     played = play(program(operator, "limits: {keys: 1}"), lines(operator, [LONG], "abc"))
     known = {one.key for one in played.changes}
     assert len(known) == (0 if operator.startswith("near") else 1)
