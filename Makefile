@@ -143,6 +143,10 @@ prove-latency: .venv/ready ## figure: event to alert over a bare consumer, and a
 prove-reload: .venv/ready ## proof: edits of a thousand rules under load; bad ones are never live
 	@$(PROVE)prove_reload $(PROVE_ARGS)
 
+.PHONY: prove-check
+prove-check: .venv/ready ## figure: processor time of check with 1,000 rules, and of explain
+	@$(PROVE)check_speed $(PROVE_ARGS)
+
 .PHONY: prove-soak
 prove-soak: .venv/ready ## figure: an hour at half load, memory and lag sampled
 	@$(PROVE)prove_soak $(PROVE_ARGS)
