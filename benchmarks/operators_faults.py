@@ -60,7 +60,7 @@ def faulty(rule: Any) -> Any:
             {"least_ms": s.least_ms + 60_000} if s.least_ms else {"quiet_ms": s.quiet_ms + 60_000}
         ),
         "window": lambda s: {"over_ms": s.over_ms + s.every_ms},
-        "dwell": lambda s: {"radius_m": s.radius_m + 20},
+        "dwell": lambda s: {"at_least_ms": s.at_least_ms + 60_000},
         "cross": lambda s: {"margin_m": s.margin_m + 30},
         "near": lambda s: {"radius_m": s.radius_m + 20},
         "silence": lambda _: {"at_least": Period(((1_260_000, PeriodUnit.MS),))},

@@ -18,7 +18,7 @@ LATENESS = 2 * MINUTE
 TAIL = 4 * HOUR
 """Quiet time at the end, in which what is pending ends."""
 
-LATE = {"fixes": 0.01, "readings": 0.01, "reports": 0.06, "beats": 0.06}
+LATE = {"fixes": 0.01, "readings": 0.01, "reports": 0.06, "beats": 0.25}
 """Share of records that come 10 to 60 minutes after they are due."""
 
 FEEDS = ("fixes", "readings", "reports", "beats")
@@ -58,8 +58,13 @@ def letters(seed: int, hours: int, scale: int) -> tuple[list[tuple[Letter, str]]
     for one in said:
         value = json.dumps({**one.fields, "at": one.at_ms}, ensure_ascii=False).encode()
         delay = min(int(rng.expovariate(1 / (15 * SECOND))), LATENESS - SECOND)
-        if one.late_ms or rng.random() < LATE[one.feed]:
+        share = 0.25 if one.fields.get("stage") == "closed" else LATE[one.feed]
+        if one.late_ms or rng.random() < share:
             delay = max(one.late_ms, 10 * MINUTE) + rng.randint(0, 50 * MINUTE)
+        if delay >= LATENESS:
+            # Its place in the order is how far its feed had come: the same in any partition.
+            now = one.at_ms + delay - LATENESS
+            arriving.append((one.at_ms + delay, len(arriving), _heartbeat(one.feed, now), ""))
         letter = Letter(one.feed, one.at_ms, value)
         arriving.append((one.at_ms + delay, len(arriving), letter, one.key))
         if rng.random() < 0.02:
@@ -67,15 +72,18 @@ def letters(seed: int, hours: int, scale: int) -> tuple[list[tuple[Letter, str]]
             arriving.append((again, len(arriving), letter, one.key))
     for at_ms in [*range(START, end, 2 * MINUTE), end]:
         for feed in FEEDS:
-            beat = Letter(feed, at_ms, b'{"$watermark":%d}' % at_ms, barrier=True)
-            arriving.append((at_ms + LATENESS, len(arriving), beat, ""))
+            arriving.append((at_ms + LATENESS, len(arriving), _heartbeat(feed, at_ms), ""))
     return [(letter, key) for _, _, letter, key in sorted(arriving, key=lambda row: row[:2])], end
 
 
+def _heartbeat(feed: str, at_ms: int) -> Letter:
+    return Letter(feed, at_ms, b'{"$watermark":%d}' % at_ms, barrier=True)
+
+
 def _all(rng: Random, last: int, scale: int) -> Iterator[Said]:
-    for number in range(8 * scale):
+    for number in range(5 * scale):
         yield from _drives(rng, f"V{number:03}", last)
-    for number in range(4 * scale):
+    for number in range(7 * scale):
         yield from _on_its_way(rng, f"W{number:03}", last)
     for number in range(3 * scale):
         yield from _gatherings(rng, number, last)
@@ -118,13 +126,13 @@ def _on_its_way(rng: Random, vehicle: str, last: int) -> Iterator[Said]:
     at, east, way, beside = START + rng.randint(0, 60) * SECOND, 0.0, 1, 0.0
     slow = False
     while at < last:
-        if rng.random() < (0.08 if slow else 0.04):
+        if rng.random() < (0.02 if slow else 0.06):
             slow = not slow
         if rng.random() < 0.05:
             beside = rng.choice((0.0, 0.0, 350.0, 500.0, 900.0))
         if not 0 <= east <= 9_400:
             way = 1 if east < 0 else -1
-        speed = rng.uniform(8, 18) if slow else rng.uniform(25, 70)
+        speed = rng.uniform(8, 17) if slow else rng.uniform(25, 70)
         east += way * speed / 3.6 * 30
         fix = _fix(rng, at, vehicle, east, 22_239 + 2_224 * line + beside, speed)
         yield fix._replace(fields={**fix.fields, "way": f"way-{line}"})
@@ -191,8 +199,9 @@ def _reports(rng: Random, last: int, bursts: int) -> Iterator[Said]:
             at = begin + rng.randint(0, 70) * MINUTE + rng.randint(0, 59) * SECOND
             lon = round(120.7 + (spot[0] + rng.gauss(0, 120)) / EAST, 6)
             lat = round(31.9 + (spot[1] + rng.gauss(0, 120)) / NORTH, 6)
+            number = f"R{order:05}"
             fields = {
-                "order": f"R{order:05}",
+                "order": number,
                 "stage": "opened",
                 "category": category,
                 "street": street,
@@ -201,23 +210,23 @@ def _reports(rng: Random, last: int, bursts: int) -> Iterator[Said]:
                 "lon": lon,
                 "lat": lat,
             }
-            yield Said(at, "reports", fields["order"], fields)
+            yield Said(at, "reports", number, fields)
             if rng.random() < 0.7:
                 done = at + rng.randint(5, 150) * MINUTE
-                yield Said(done, "reports", fields["order"], {**fields, "stage": "closed"})
+                yield Said(done, "reports", number, {**fields, "stage": "closed"})
 
 
 def _beats(rng: Random, last: int) -> Iterator[Said]:
     """Five points that check in every few minutes; every half hour or so all of them stop."""
     at = START
     while at < last:
-        until = at + rng.randint(10, 35) * MINUTE
+        until = at + rng.randint(10, 25) * MINUTE
         for point in range(5):
             when = at + rng.randint(0, 90) * SECOND
             while when < until:
                 yield Said(when, "beats", f"P{point}", {"point": f"P{point}"})
                 when += rng.randint(60, 240) * SECOND
-        at = until + rng.randint(4, 25) * MINUTE
+        at = until + rng.randint(8, 25) * MINUTE
 
 
 def write(records: list[tuple[Letter, str]], folder: Path) -> None:

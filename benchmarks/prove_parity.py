@@ -178,7 +178,7 @@ def make(name: str, folder: Path, *, seed: int, reduced: bool) -> Case | None:
 
 def every_operator(folder: Path, *, seed: int, reduced: bool) -> Case:
     """A day in which every operator fires often."""
-    letters, end_ms = operators_world.letters(seed, *((8, 1) if reduced else (16, 4)))
+    letters, end_ms = operators_world.letters(seed, *((8, 2) if reduced else (24, 6)))
     operators_world.write(letters, folder / "world")
     pack = copy_pack(PACKS / "operators", folder / "operators")
     return Case("operators", pack, folder, "jsonl", letters, end_ms)
