@@ -11,6 +11,8 @@ from faust.types import TP
 from engine.edge.streaming.intake import Fetched, Intake
 from engine.edge.streaming.ledger import Ledger, Parcel
 from engine.edge.streaming.link import Link
+from engine.edge.streaming.quiet import Quiet
+from engine.ports import SourceId
 
 A, B = TP("a", 0), TP("b", 0)
 
@@ -79,6 +81,35 @@ async def test_a_partition_is_handed_over_up_to_where_it_was_fetched_once_nothin
     assert intake.reached(A) == 6
     intake.take()
     assert intake.handed(A) == 6
+
+
+async def test_a_partition_of_which_the_broker_says_nothing_for_a_while_is_not_heard() -> None:
+    now = 0.0
+    intake = Intake(10, lambda: now)
+    assert not intake.hears(A)
+    intake.put(Fetched({}, {A: 5}, {A: 111}), {A})
+    now += 2.0
+    assert intake.hears(A)
+    intake.put(Fetched({}, {A: 5}, {A: 111}), {A})
+    now += 2.0
+    assert not intake.hears(A), "the poll came back, but not because the broker answered"
+    intake.put(Fetched({}, {A: 5}, {A: 222}), {A})
+    assert intake.hears(A)
+    intake.drop([A])
+    assert not intake.hears(A)
+
+
+def test_while_the_broker_does_not_answer_nobody_is_silent_and_no_time_passes() -> None:
+    source = SourceId("gps", 0)
+    quiet = Quiet({source: 60.0}, 0.0)
+    quiet.deaf(600.0)
+    assert quiet.due(650.0) == []
+    assert quiet.due(660.0) == [source]
+    quiet.rest(source)
+    quiet.deaf(1200.0)
+    assert quiet.is_idle(source)
+    assert quiet.elapsed_ms(1204.0, 5.0) == 0
+    assert quiet.elapsed_ms(1206.0, 5.0) == 6000
 
 
 class Slow(Ledger):

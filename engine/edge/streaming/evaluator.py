@@ -182,6 +182,9 @@ class Evaluator:
     def _listen(self, ends: Ends, now: float) -> None:
         """Declare silent sources idle and move time on, in the tick log as in the core."""
         core, quiet = self._running, self._quiet
+        if not all(ends.hears(place) for place in self.inputs):
+            quiet.deaf(now)
+            return
         if self._space.direct:
             for source in quiet.due(now):
                 if ends.at_end(self.inputs[self._sources.index(source)]):

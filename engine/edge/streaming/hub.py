@@ -49,7 +49,7 @@ class Hub:
         self._readers: dict[TP, list[Unit]] = {}
         self._readable: set[TP] = set()
         self._held: set[TP] = set()
-        self._intake = Intake(max(1, kit.link.batch // 2))
+        self._intake = Intake(max(1, kit.link.batch // 2), kit.clock)
         self._turn = asyncio.Lock()
         self._lagging: set[TP] = set()
         self._told_lag = 0.0
@@ -300,6 +300,10 @@ class Hub:
     async def _seek_again(self, place: TP) -> None:
         await asyncio.sleep(RETRY_S)
         await self._read_from_start(place)
+
+    def hears(self, place: TP) -> bool:
+        """Whether we read a partition and the broker said just now how far it goes."""
+        return place in self._readable and self._intake.hears(place)
 
     def at_end(self, place: TP) -> bool:
         """Whether everything that the partition holds was handed over."""

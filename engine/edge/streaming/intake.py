@@ -5,7 +5,8 @@ Fetching goes on meanwhile, so that what a turn finds here is as fresh as the br
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka.structs import ConsumerRecord
@@ -18,23 +19,30 @@ class Fetched(NamedTuple):
     Attributes:
         records: New records of each partition that had any, in their order.
         reached: For each partition that was asked, the offset that would be read next.
+        told: For each of them, when the broker last said how far it goes (as aiokafka notes it).
 
     """
 
     records: Mapping[TP, Sequence[ConsumerRecord]]
     reached: Mapping[TP, int]
+    told: Mapping[TP, int | None] = {}
 
 
 NOTHING = Fetched({}, {})
+FRESH_S = 3.0
+"""A broker that has said nothing of a partition for so long may be away; it answers four times a
+second, also when there is nothing new."""
 
 
 class Intake:
     """Holds at most so many records, besides those of one poll; for one event loop."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
+        self._clock = clock
         self._waiting: dict[TP, list[ConsumerRecord]] = {}
         self._reached: dict[TP, int] = {}
+        self._told: dict[TP, tuple[int | None, float]] = {}
         self._count = 0
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
@@ -55,6 +63,9 @@ class Intake:
         for place, reached in fetched.reached.items():
             if place in welcome:
                 self._reached[place] = reached
+                told = fetched.told.get(place)
+                if self._told.get(place, (None, 0.0))[0] != told:
+                    self._told[place] = (told, self._clock())
         for place, records in fetched.records.items():
             if place in welcome and records:
                 self._waiting.setdefault(place, []).extend(records)
@@ -75,6 +86,7 @@ class Intake:
         for place in places:
             self._count -= len(self._waiting.pop(place, ()))
             self._reached.pop(place, None)
+            self._told.pop(place, None)
         if not self._waiting:
             self._news.clear()
         if self._count < self._most:
@@ -87,6 +99,10 @@ class Intake:
     def reached(self, place: TP) -> int | None:
         """The offset after all that was fetched, if that is known."""
         return self._reached.get(place)
+
+    def hears(self, place: TP) -> bool:
+        """Whether the broker said just now how far a partition goes."""
+        return place in self._told and self._clock() - self._told[place][1] <= FRESH_S
 
     def handed(self, place: TP) -> int | None:
         """The offset after all that was handed over; None if some of it waits, or unknown."""

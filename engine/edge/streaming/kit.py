@@ -37,7 +37,10 @@ class Silent:
 
 
 class Ends(Protocol):
-    """Asks the broker how far a partition goes."""
+    """What the broker last said of how far partitions go."""
+
+    def hears(self, place: TP) -> bool:
+        """Whether it said so just now; else nobody knows whether a partition is silent."""
 
     def at_end(self, place: TP) -> bool:
         """Whether every record of this partition was handed over."""

@@ -18,6 +18,8 @@ log = structlog.get_logger("streaming")
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 TELL_EVERY_S = 60.0
+ENDS_AT_ONCE, DOUBTS = "K107", 4
+"""A broker that ends connections may want TLS, or may be ending itself: so often it is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +103,14 @@ async def wait_for_broker(link: Link, lang: str = "en", *, wait: bool | None = N
 
     """
     patient = link.wait if wait is None else wait
-    pause, silent = FIRST_WAIT_S, TELL_EVERY_S
+    pause, silent, doubts = FIRST_WAIT_S, TELL_EVERY_S, 0
     while True:
         refusal = why_not(await knock_all(link.bootstrap, link.way, link.app))
         if refusal is None:
             return
         reason = refusal.text(lang)
-        if refusal.final or not patient:
+        doubts = doubts + 1 if refusal.code == ENDS_AT_ONCE else 0
+        if (refusal.final and (not doubts or doubts >= DOUBTS)) or not patient:
             raise EnvironmentUnusable(reason)
         if silent >= TELL_EVERY_S:
             log.warning("broker-absent", bootstrap=link.bootstrap, reason=reason)

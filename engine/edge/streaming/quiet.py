@@ -25,6 +25,11 @@ class Quiet:
         self._idle.discard(source)
         self._ticked = max(self._ticked, now_s)
 
+    def deaf(self, now_s: float) -> None:
+        """The broker does not answer: nobody knows who is silent, and no time passes."""
+        self._heard = dict.fromkeys(self._heard, now_s)
+        self._ticked = max(self._ticked, now_s)
+
     def due(self, now_s: float) -> list[SourceId]:
         """Sources that have been silent for long enough and are not declared idle yet."""
         return [

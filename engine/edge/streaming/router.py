@@ -126,6 +126,8 @@ class Router:
         """Route what was taken, with markers for every partition, and begin to save it."""
         now = self._kit.clock()
         idle = False
+        if not ends.hears(self.inputs[0]):
+            self._quiet.deaf(now)
         if self._quiet.due(now) and ends.at_end(self.inputs[0]):
             self._quiet.rest(self._source)
             idle, self._reminded = True, now

@@ -97,7 +97,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             for place, state in states.items()
             if state is not None and state.has_valid_position
         }
-        return Fetched(records or {}, reached)
+        told = {place: states[place].timestamp for place in reached}
+        return Fetched(records or {}, reached, told)
 
 
 class BatchConsumer(driver.Consumer):
