@@ -89,7 +89,7 @@ class Space(Telling):
             rule.make(host, self._emit, self._overflow, owns)
             for rule, host in zip(program.rules, self.hosts, strict=True)
         ]
-        self.notebook.logics = [*self.logics]  # those of crash points are put before their timers
+        self.notebook.logics = self.logics
         self.dormant = Dormant(self.logics)
         self.intakes = {
             feed: make_intake(program, number) for number, feed in enumerate(program.feeds)
