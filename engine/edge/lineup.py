@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -12,6 +12,7 @@ _HEARTBEATS = (b'{"$watermark"', b"#watermark,")
 TimeOf = Callable[[bytes], int | None]
 _FIRST = -(2**62)
 _NEVER_S = float("inf")
+_WAIT_S = 0.25
 _FROM_START, _FROM_END = 4, 8
 """So many records of a batch are asked when it begins, and how far it came in event time."""
 
@@ -220,6 +221,24 @@ def lineup(
         for source in sources
     ]
     return Lineup(lines, ahead_ms)
+
+
+async def in_step(lines: Lineup) -> AsyncGenerator[Batch | SourceId, None]:
+    """All that sources which end have to give: batches, and each stream when it has ended."""
+    stop = asyncio.Event()
+    try:
+        while not lines.all_ended:
+            line = await lines.next(_WAIT_S, stop)
+            if line is None:
+                continue
+            batch = line.take()
+            if batch is not None:
+                yield batch
+                continue
+            for stream in line.source.ids:
+                yield stream
+    finally:
+        await lines.close()
 
 
 def _no_time(value: bytes) -> int | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,14 +22,13 @@ from engine.edge.cli.replaying import file_sources, instant_of, zone_of
 from engine.edge.cli.versions import own_version
 from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.cli.whole_files import must_be_writable, write_whole
-from engine.edge.lineup import lineup
+from engine.edge.lineup import in_step, lineup
 from engine.edge.wiring import time_reader
 from engine.errors import EnvironmentUnusable
 from engine.ports import Batch, SourceId
 from engine.ruleset.compile import Program, compile_project
 from engine.ruleset.spec import Project
 
-_WAIT_S = 0.25
 _PACKED = ".gz"
 _TRAILER = 4
 _FORMS = ("text", "json")
@@ -211,20 +211,9 @@ class _Reading:
         return max(reached, default=None)
 
     async def __aiter__(self) -> AsyncIterator[Batch | SourceId]:
-        stop = asyncio.Event()
-        try:
-            while not self._lines.all_ended:
-                line = await self._lines.next(_WAIT_S, stop)
-                if line is None:
-                    continue
-                batch = line.take()
-                if batch is not None:
-                    yield batch
-                    continue
-                for stream in line.source.ids:
-                    yield stream
-        finally:
-            await self._lines.close()
+        async with aclosing(in_step(self._lines)) as steps:
+            async for step in steps:
+                yield step
 
     def before(self, batch: Batch, until_ms: int) -> Batch:
         """The batch up to an instant; what has no time stays, to be counted."""

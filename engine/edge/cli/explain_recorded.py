@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from engine.edge.cli.exits import Exit, Misuse
@@ -11,18 +12,16 @@ from engine.edge.cli.projects import find
 from engine.edge.cli.recordings import recordings, table_rows
 from engine.edge.cli.replaying import file_sources, instant_of, zone_of
 from engine.edge.cli.voice import voice
-from engine.edge.lineup import lineup
+from engine.edge.lineup import in_step, lineup
 from engine.edge.wiring import time_reader
 from engine.explain.course import Course
 from engine.explain.funnel import Funnel, data_of
 from engine.explain.words import as_text
-from engine.ports import Source
+from engine.ports import Source, SourceId
 from engine.replay import Replay
 from engine.ruleset.compile import Program, compile_project
 from engine.ruleset.spec import Project
 from engine.ruleset.stages import with_lower
-
-_WAIT_S = 0.25
 
 
 def explain_recorded(asked: Asked, key: str) -> int:
@@ -95,20 +94,12 @@ async def _run(
     course.watch(replay.spaces)
     times = {name: time_reader(feed.decoder) for name, feed in program.feeds.items()}
     lines = lineup(sources, times)
-    stop = asyncio.Event()
-    try:
-        while not lines.all_ended:
-            line = await lines.next(_WAIT_S, stop)
-            if line is None:
+    async with aclosing(in_step(lines)) as steps:
+        async for step in steps:
+            if isinstance(step, SourceId):
+                course.note(replay.ended(step))
                 continue
-            batch = line.take()
-            if batch is None:
-                for stream in line.source.ids:
-                    course.note(replay.ended(stream))
-                continue
-            progress.step(sum(len(record.value) + 1 for record in batch.records), things=1)
-            course.note(replay.take(course.take(batch, until_ms)))
-        course.note(replay.finish(until_ms))
-    finally:
-        await lines.close()
+            progress.step(sum(len(record.value) + 1 for record in step.records), things=1)
+            course.note(replay.take(course.take(step, until_ms)))
+    course.note(replay.finish(until_ms))
     return replay.tally.last_ms if until_ms is None else until_ms

@@ -5,7 +5,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -17,18 +17,16 @@ from engine.edge.cli.projects import find
 from engine.edge.cli.recordings import Recording, recordings, table_rows
 from engine.edge.cli.replay_report import as_json, as_text
 from engine.edge.cli.voice import voice
-from engine.edge.lineup import lineup
+from engine.edge.lineup import in_step, lineup
 from engine.edge.settings import read_settings
 from engine.edge.wiring import make_sources, plan_connectors, time_reader
 from engine.errors import EnvironmentUnusable
 from engine.model.change import Change
-from engine.ports import InboxRow, Rejected, Source
+from engine.ports import InboxRow, Rejected, Source, SourceId
 from engine.replay import Replay
 from engine.ruleset.compile import Program, compile_project
 from engine.ruleset.spec import Project
 from engine.ruletest.moments import Moments, Unreadable
-
-_WAIT_S = 0.25
 
 
 def replay_recordings(
@@ -81,23 +79,15 @@ async def _run(
     replay = Replay(program, streams, zone)
     times = {name: time_reader(feed.decoder) for name, feed in program.feeds.items()}
     lines = lineup(sources, times)
-    stop = asyncio.Event()
-    try:
-        while not lines.all_ended:
-            line = await lines.next(_WAIT_S, stop)
-            if line is None:
+    async with aclosing(in_step(lines)) as steps:
+        async for step in steps:
+            if isinstance(step, SourceId):
+                _write(out, replay.ended(step))
                 continue
-            batch = line.take()
-            if batch is None:
-                for stream in line.source.ids:
-                    _write(out, replay.ended(stream))
-                continue
-            _write(out, replay.take(batch))
-            size = sum(len(record.value) + 1 for record in batch.records)
-            progress.step(size, things=len(batch.records))
-        _write(out, replay.finish(until_ms))
-    finally:
-        await lines.close()
+            _write(out, replay.take(step))
+            size = sum(len(record.value) + 1 for record in step.records)
+            progress.step(size, things=len(step.records))
+    _write(out, replay.finish(until_ms))
     return replay
 
 

@@ -14,12 +14,12 @@ from engine.feeds.derived import derived_name
 from engine.feeds.spec import FeedSpec
 from engine.operators.correlate_places import PlacesLogic
 from engine.operators.correlate_signals import SignalsLogic
-from engine.operators.near_note import AT, CELL, HERE, KIND, WHO
+from engine.operators.near_note import AT, HERE, KIND, WHO
 from engine.operators.specs.correlate import CorrelatePlaceSpec
 from engine.ruleset.making.base import Make, Making, Part
 from engine.ruleset.making.correlate import tests_of
-from engine.ruleset.making.near import derive
-from engine.ruleset.spec import Limits, RuleSpec
+from engine.ruleset.making.near import derive, derived_rule
+from engine.ruleset.spec import RuleSpec
 
 
 def split(rule: RuleSpec, feeds: Mapping[str, FeedSpec], floor: int) -> tuple[Part, ...]:
@@ -27,16 +27,7 @@ def split(rule: RuleSpec, feeds: Mapping[str, FeedSpec], floor: int) -> tuple[Pa
     ground = f"ground-over-{floor}" if floor else "ground"
     derived = {name: derived_name(name, rule.id) for name in rule.feeds}
     signals = replace(rule, id=f"{rule.id}/signals")
-    places = replace(
-        rule,
-        space=ground,
-        feeds=tuple(derived.values()),
-        by=dict.fromkeys(derived.values(), (CELL,)),
-        where={},
-        late="drop",
-        late_allow_ms=0,
-        limits=Limits(0, rule.limits.alerts_per_hour, rule.limits.overflow),
-    )
+    places = derived_rule(rule, rule.id, ground, tuple(derived.values()), rule.when)
     reads = {
         derived[name]: replace(
             derive(feeds[name], derived[name]), id=(WHO, *feeds[name].id, HERE, KIND, AT)

@@ -17,6 +17,7 @@ from engine.operators.pulse import PulseLogic
 from engine.operators.specs.silence import FeedSilenceSpec
 from engine.ruleset.making import silence
 from engine.ruleset.making.base import Make, Making, Part
+from engine.ruleset.making.near import derived_rule
 from engine.ruleset.spec import Limits, RuleSpec
 
 _TEXT, _TIME = FieldType.TEXT, FieldType.TIME
@@ -27,16 +28,7 @@ def split(rule: RuleSpec, feeds: Mapping[str, FeedSpec], floor: int) -> tuple[Pa
     ground = f"ground-over-{floor}" if floor else "ground"
     derived = {name: derived_name(name, rule.id) for name in rule.feeds}
     pulses = replace(rule, id=f"{rule.id}/pulse", limits=Limits())
-    listens = replace(
-        rule,
-        space=ground,
-        feeds=tuple(derived.values()),
-        by=dict.fromkeys(derived.values(), (CELL,)),
-        where={},
-        late="drop",
-        late_allow_ms=0,
-        limits=Limits(0, rule.limits.alerts_per_hour, rule.limits.overflow),
-    )
+    listens = derived_rule(rule, rule.id, ground, tuple(derived.values()), rule.when)
     reads = {derived[name]: _derive(feeds[name], derived[name]) for name in feeds}
     return (
         Part(pulses, lambda at: _make_pulses(at, ground, derived)),

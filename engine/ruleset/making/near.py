@@ -75,8 +75,10 @@ def split(rule: RuleSpec, feeds: Mapping[str, FeedSpec], floor: int) -> tuple[Pa
     times = frozenset(feeds[name].time.field for name in rule.feeds)
     part = NearPart(when, times)
     keys = replace(rule, id=f"{rule.id}/keys", when=part)
-    cells = _derived(rule, f"{rule.id}/cells", links.cells, tuple(links.to_cells.values()), part)
-    ground = _derived(rule, rule.id, links.ground, tuple(links.to_ground.values()), part)
+    cells = derived_rule(
+        rule, f"{rule.id}/cells", links.cells, tuple(links.to_cells.values()), part
+    )
+    ground = derived_rule(rule, rule.id, links.ground, tuple(links.to_ground.values()), part)
     to_cells = {links.to_cells[name]: derive(feeds[name], links.to_cells[name]) for name in feeds}
     to_ground = {
         links.to_ground[name]: replace(spec, name=links.to_ground[name])
@@ -89,7 +91,7 @@ def split(rule: RuleSpec, feeds: Mapping[str, FeedSpec], floor: int) -> tuple[Pa
     )
 
 
-def _derived(
+def derived_rule(
     rule: RuleSpec, name: str, space: str, feeds: tuple[str, ...], part: OperatorSpec
 ) -> RuleSpec:
     """The rule as it stands in a key space that reads notes."""
