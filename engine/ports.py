@@ -280,13 +280,78 @@ class Sink(Protocol):
     parallel: int
 
     async def open(self) -> None:
-        """Make ready; called once before the first `send`."""
+        """Make ready, before the first `send`; asked again where it failed after a while."""
 
     async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
         """Hand one encoded `Change` to the peer."""
 
     async def close(self) -> None:
         """Let go of everything; safe to call twice."""
+
+
+class Due(NamedTuple):
+    """A delivery whose turn has come.
+
+    Attributes:
+        id: Its row in the outbox; of one group, the smaller one is told first.
+        delivery_id: What the peer drops a repeat by.
+        group: What must reach a sink in its order: an episode, an incident.
+        attempts: Tries that were made already.
+        stored_ms: When it was queued (wall clock, UTC ms).
+        body: What is sent.
+
+    """
+
+    id: int
+    delivery_id: str
+    group: str
+    attempts: int
+    stored_ms: int
+    body: bytes
+
+
+class Backlog(NamedTuple):
+    """What a sink still has to be told: how many, since when, and how many were given up."""
+
+    waiting: int
+    oldest_ms: int | None
+    dead: int
+
+
+class Outbox(Protocol):
+    """Deliveries that must not be lost, as a sender sees them; some store keeps them.
+
+    An answer means that it is on disk. What raises is asked again, however long it takes: a store
+    may be away, but nothing that was queued in it may go.
+    """
+
+    async def claim(self, sink: str, limit: int) -> Sequence[Due]:
+        """Deliveries of a sink that are due now: of each group only the first that waits.
+
+        Nothing is marked by it: what is not noted as `sent`, `retry` or `give_up` is due again,
+        after a crash as well as at the next claim. The sender passes over what it has in hand.
+        """
+
+    async def next_due_ms(self, sink: str) -> int | None:
+        """When the next delivery of a sink is due (wall clock); None when nothing waits."""
+
+    async def sent(self, row: int) -> None:
+        """Note that the peer took a delivery; the next of its group is due."""
+
+    async def retry(self, row: int, wait_s: float, reason: str, detail: str) -> None:
+        """Note that a delivery failed for now; it and its group are due again after `wait_s`."""
+
+    async def give_up(self, row: int, reason: str, detail: str) -> None:
+        """Move a delivery to the dead letter of its sink; the next of its group is due."""
+
+    async def clamp(self, within_s: float) -> None:
+        """Bring every due time within `within_s` from now, in case the wall clock was set back."""
+
+    async def backlog(self, sink: str) -> Backlog:
+        """How far a sink is behind."""
+
+    def now_ms(self) -> int:
+        """The outbox's wall clock (UTC ms)."""
 
 
 Settings = Mapping[str, Any]

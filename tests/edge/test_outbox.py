@@ -123,9 +123,11 @@ async def test_at_most_so_many_are_under_way_as_the_sink_takes(tmp_path: Path) -
         pytest.param(30, 0.5, None, 300.0, id="bounded"),
         pytest.param(10_000, 0.5, None, 300.0, id="never-overflows"),
         pytest.param(1, 0.0, None, 0.8, id="spread-down"),
-        pytest.param(1, 0.5, 60.0, 60.0, id="asked-for-more"),
+        pytest.param(1, 0.0, 60.0, 60.0, id="asked-for-more-is-never-undercut"),
+        pytest.param(1, 0.5, 60.0, 66.0, id="asked-for-more-spread"),
         pytest.param(10, 0.5, 5.0, 300.0, id="asked-for-less"),
-        pytest.param(1, 0.5, 1e9, 3600.0, id="asked-for-too-much"),
+        pytest.param(1, 0.5, -60.0, 1.0, id="asked-for-the-past"),
+        pytest.param(1, 0.5, 1e9, 3960.0, id="asked-for-too-much"),
     ],
 )
 def test_how_long_a_failed_delivery_waits(
@@ -134,9 +136,30 @@ def test_how_long_a_failed_delivery_waits(
     assert RetryPolicy().wait_s(failures, chance, asked) == pytest.approx(wait_s)
 
 
-def test_a_breaker_opens_after_failures_in_a_row_and_closes_at_the_first_answer() -> None:
-    breaker = Breaker(trips=2).failed(10.0, 5.0)
-    assert (breaker.is_open, breaker.rest_s(10.0)) == (False, 0.0)
-    breaker = breaker.failed(11.0, 5.0)
+def test_a_breaker_opens_after_failures_in_a_row_and_comes_back_slowly() -> None:
+    breaker = Breaker(trips=2).failed(10.0, 5.0, "a")
+    assert (breaker.is_open, breaker.rest_s(10.0), breaker.width(8)) == (False, 0.0, 8)
+    breaker = breaker.failed(11.0, 5.0, "b")
     assert (breaker.is_open, breaker.rest_s(12.0), breaker.rest_s(16.0)) == (True, 4.0, 0.0)
-    assert not breaker.answered().is_open
+    assert breaker.width(8) == 1
+    widths = []
+    for _ in range(4):
+        breaker = breaker.answered()
+        widths.append(breaker.width(8))
+    assert not breaker.is_open
+    assert widths == [2, 4, 8, 8]
+
+
+def test_one_delivery_that_nobody_can_take_troubles_but_does_not_open_the_breaker() -> None:
+    breaker = Breaker(trips=3)
+    for tries in range(9):
+        breaker = breaker.failed(float(tries), 60.0, "poison")
+    assert (breaker.is_troubled, breaker.is_open, breaker.rest_s(9.0)) == (True, False, 0.0)
+    assert breaker.failed(9.0, 60.0, "another").rest_s(9.0) == 60.0
+
+
+def test_a_peer_that_asks_for_peace_has_it_from_all_deliveries_and_is_met_with_one() -> None:
+    breaker = Breaker().failed(10.0, 1.0, "a", asked_s=60.0)
+    assert (breaker.rest_s(10.0), breaker.width(8)) == (60.0, 1)
+    breaker = breaker.answered()  # one that was under way
+    assert (breaker.rest_s(30.0), breaker.rest_s(70.0)) == (40.0, 0.0)

@@ -19,14 +19,24 @@ from engine.edge.store import apply, inbox, keep, outbox, rulesets
 from engine.edge.store.apply import Place, Route, Stored, Tick
 from engine.edge.store.keep import Retention
 from engine.edge.store.lock import FolderLock
-from engine.edge.store.outbox import Backlog, Due
 from engine.edge.store.rulesets import Succession
 from engine.edge.store.schema import FILE_NAME, connect_reader
 from engine.edge.store.writer import Writer, may_pass
 from engine.errors import NotKept
 from engine.feeds.derived import PREFIX
 from engine.model.change import Change
-from engine.ports import InboxRow, Outcome, Position, Record, Rejected, SourceId, Trouble, Write
+from engine.ports import (
+    Backlog,
+    Due,
+    InboxRow,
+    Outcome,
+    Position,
+    Record,
+    Rejected,
+    SourceId,
+    Trouble,
+    Write,
+)
 from engine.state.rows import Groups, StateRows
 
 __all__ = [
@@ -299,17 +309,26 @@ class Store:
     async def sent(self, row: int) -> None:
         """Note that the peer took a delivery."""
         now_ms = self._now_ms()
-        await self.run(lambda link: outbox.mark_sent(link, row, now_ms))
+        await self._mark(lambda link: outbox.mark_sent(link, row, now_ms))
 
     async def retry(self, row: int, wait_s: float, reason: str, detail: str) -> None:
         """Note that a delivery failed for now and is due again after `wait_s`."""
         due_ms = self._now_ms() + int(wait_s * 1000)
-        await self.run(lambda link: outbox.mark_retry(link, row, due_ms, reason, detail))
+        await self._mark(lambda link: outbox.mark_retry(link, row, due_ms, reason, detail))
 
     async def give_up(self, row: int, reason: str, detail: str) -> None:
         """Move a delivery to the dead letter of its sink."""
         now_ms = self._now_ms()
-        await self.run(lambda link: outbox.mark_dead(link, row, now_ms, reason, detail))
+        await self._mark(lambda link: outbox.mark_dead(link, row, now_ms, reason, detail))
+
+    async def _mark(self, note: Callable[[sqlite3.Connection], None]) -> None:
+        """Note what became of a delivery."""
+
+        def job(link: sqlite3.Connection) -> None:
+            note(link)
+            crashpoint.passing("mark-not-committed")
+
+        await self.run(job)
 
     async def revive(self, sink: str) -> int:
         """Make the given-up deliveries of a sink due again; answers how many."""

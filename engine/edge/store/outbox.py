@@ -1,26 +1,8 @@
 """The outbox in SQL: which deliveries are due at a sink, and what became of each."""
 
 import sqlite3
-from typing import NamedTuple
 
-
-class Due(NamedTuple):
-    """A delivery whose turn has come. `attempts` counts those already made."""
-
-    id: int
-    delivery_id: str
-    episode_id: str
-    attempts: int
-    stored_ms: int
-    body: bytes
-
-
-class Backlog(NamedTuple):
-    """What a sink still has to be told: how many, since when, and how many were given up."""
-
-    waiting: int
-    oldest_ms: int | None
-    dead: int
+from engine.ports import Backlog, Due
 
 
 def put(link: sqlite3.Connection, delivery: str, episode: str, sink: str, now_ms: int) -> None:
