@@ -88,6 +88,7 @@ class Acts:
         moves: In the order they were made; each has its incident's new version as ordinal.
         papers: What goes out.
         quiet: Why nothing is told of an alert that was taken (silence, inhibition, ...), or empty.
+        known: The move that this cause has made before: nothing is to be kept or sent.
 
     """
 
@@ -95,3 +96,4 @@ class Acts:
     moves: Sequence[Move] = ()
     papers: Sequence[Paper] = ()
     quiet: str = ""
+    known: Move | None = None

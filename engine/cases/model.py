@@ -56,7 +56,11 @@ class Verb(StrEnum):
     EXTEND = "extend"
     WARN = "warn"
     OVERDUE = "overdue"
+    REMIND = "remind"
+    """Told again: an order that nobody signs, or a limit that has passed."""
     SUPERVISE = "supervise"
+    CRITICISE = "criticise"
+    """Named in the bulletin (通报)."""
     REFER = "refer"
     """An order went to an outside system; its answers come back as receipts."""
     RECEIPT = "receipt"
@@ -70,6 +74,8 @@ class Stage(StrEnum):
     ARRIVE = "arrive"
     RESOLVE = "resolve"
     CALL_BACK = "call-back"
+    RETURN = "return"
+    """In which an order may be given back as not ours; when it is over nothing is told."""
 
 
 class Tier(StrEnum):
@@ -139,7 +145,8 @@ class Clock(Value, frozen=True):
     """One limit of one stage of an incident; a case that is reopened begins a new cycle.
 
     Attributes:
-        due_ms: When the limit ends, as it stands after pauses and an extension.
+        due_ms: The first instant past the limit, as it stands after pauses and an extension;
+            None while the calendar does not reach so far: it is counted again day by day.
         warn_ms: When the person in charge is told before due; None without a warning.
         left_ms: While paused: counted time that was left; the clock runs on from there.
         rung: How many steps of the ladder were taken since it was overdue.
@@ -150,7 +157,7 @@ class Clock(Value, frozen=True):
     stage: Stage
     cycle: int
     started_ms: int
-    due_ms: int
+    due_ms: int | None
     warn_ms: int | None = None
     paused_ms: int | None = None
     left_ms: int | None = None
@@ -176,7 +183,33 @@ class Member(Value, frozen=True):
     joined_ms: int
     ended: bool = False
     verified: bool = False
-    """Whether the rule's own `verify` held after the end, where the rule declares one."""
+    """Whether the rule's own `verify` held after the end, or the alert was withdrawn."""
+    dropped: bool = False
+    """Whether the rule was taken out while the alert was open: nothing more will be told of it."""
+
+
+class Terms(Value, frozen=True, kw_only=True):
+    """What was agreed when the case was opened: it holds although declarations change later.
+
+    Attributes:
+        timing: Name of the limits; running clocks keep theirs.
+        stream, receipt, call_back, quiet_ms: See `policy.Proof`.
+        verdict: Given by the clock once every proof is there; empty: a person gives it.
+        within_ms, recur_ms: See `policy.Grouping`.
+
+    """
+
+    timing: str = ""
+    stream: bool = True
+    receipt: bool = True
+    call_back: bool = False
+    quiet_ms: int = 0
+    verdict: str = ""
+    within_ms: int = 0
+    recur_ms: int = 0
+    repeat_ms: int = 0
+    refer: str = ""
+    sinks: tuple[str, ...] = ()
 
 
 class Incident(Value, frozen=True):
@@ -190,8 +223,18 @@ class Incident(Value, frozen=True):
         area: Region code (county 6 digits, town 9); empty when no position is known.
         lead, host, assisting: Departments: in charge (牵头), carrying out (主办), helping (协办).
         route: Which route of the tree decided.
+        centre: Area code of the command centre that has it; empty when none covers the area.
         clocks: One for each stage that has begun, of this cycle.
+        cycle: How often an order was made of it: once more at every return, change of
+            department and reopening.
+        ordered: Ordinal of the move that made the order in force; 0 before the first.
+        repeated: How often the order in force was told again unasked.
+        repeat_at_ms: When it is told again next, unless somebody signs.
+        quiet_at_ms: When the stream will have proved the matter over, unless it goes on.
+        mute: Why nothing was told of it yet (`silence:<id>`, ...); empty: it is told.
+        mute_until_ms: When that is asked again.
         outside: Number of the order in an outside system, once it told one.
+        dispatch: The `dispatch` that the rule of its first alert names.
 
     """
 
@@ -216,15 +259,33 @@ class Incident(Value, frozen=True):
     place: str = ""
     lon: float | None = None
     lat: float | None = None
+    dispatch: str = ""
+    centre: str = ""
+    terms: Terms = Terms()
     members: tuple[Member, ...] = ()
     clocks: tuple[Clock, ...] = ()
     cycle: int = 1
+    ordered: int = 0
     returned: int = 0
+    reopened: int = 0
     escalated: int = 0
+    repeated: int = 0
+    repeat_at_ms: int | None = None
+    quiet_at_ms: int | None = None
+    mute: str = ""
+    mute_until_ms: int | None = None
     paused: bool = False
+    extended_ms: int | None = None
+    dispatched_ms: int | None = None
+    signed_ms: int | None = None
+    arrived_ms: int | None = None
     resolved_ms: int | None = None
     verified_ms: int | None = None
     called_back_ms: int | None = None
+    satisfied: bool | None = None
+    solved: bool | None = None
+    proposed: str = ""
+    """The verdict that whoever resolved it proposes."""
     closed_ms: int | None = None
     verdict: Verdict | None = None
     merged_into: str = ""
@@ -237,9 +298,10 @@ class Incident(Value, frozen=True):
 
     @property
     def next_ms(self) -> int | None:
-        """When a clock of it must be looked at; None when none runs."""
-        times = [clock.next_ms for clock in self.clocks if clock.next_ms is not None]
-        return min(times, default=None)
+        """When it must be looked at although nobody asks; None when nothing can come of it."""
+        times = [clock.next_ms for clock in self.clocks]
+        times += [self.repeat_at_ms, self.quiet_at_ms, self.mute_until_ms]
+        return min((time for time in times if time is not None), default=None)
 
 
 class Move(Value, frozen=True):
@@ -250,6 +312,8 @@ class Move(Value, frozen=True):
         cause: What asked for it, once and for all: a transition's delivery id, a request's or
             receipt's id, or the clock and rung. The same cause never moves an incident twice.
         details: What the verb needs: department, person, until, evidence, verdict, ...
+        sets: Fields of the incident that it changed, as they are after it; of `members` only
+            those that changed. Moves in order rebuild the incident, see `engine.cases.rebuild`.
 
     """
 
@@ -263,11 +327,14 @@ class Move(Value, frozen=True):
     reason: str = ""
     cause: str = ""
     details: dict[str, Any] = {}
+    sets: dict[str, Any] = {}
 
 
 class PaperKind(StrEnum):
     """What leaves the desk."""
 
+    NOTICE = "notice"
+    """A case has come to a command centre and has no order yet."""
     ORDER = "order"
     CHANGE = "change"
     """Something about an order already sent: another alert, another level, a new limit."""

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from engine.cases.model import Stage, Tier
 from engine.errors import Location
-from engine.ruleset.spec import NOWHERE
 from engine.model.period import Period
 from engine.model.worktime import WorkTime
+from engine.ruleset.spec import NOWHERE
 
 Words = Mapping[str, str]
 
@@ -25,6 +25,7 @@ class Department:
         sinks: Where its orders go.
         areas: Region codes it works in; empty means everywhere.
         person: What its duty desk is called; only shown.
+        next: Department that an order it gives back goes to; empty: back to the dispatcher.
 
     """
 
@@ -33,6 +34,7 @@ class Department:
     sinks: tuple[str, ...] = ()
     areas: tuple[str, ...] = ()
     person: str = ""
+    next: str = ""
     at: Location = NOWHERE
 
 
@@ -42,6 +44,8 @@ class Centre:
 
     Attributes:
         area: Region code; a county's begins with the city's, a town's with the county's.
+        also: What else the area is called: older codes, short names.
+        above: Area of the centre that its cases are lifted to, where the codes do not tell.
 
     """
 
@@ -49,6 +53,8 @@ class Centre:
     tier: Tier
     title: Words
     sinks: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    above: str = ""
     at: Location = NOWHERE
 
 
@@ -176,6 +182,8 @@ class Proof:
         stream: The alert must have ended and stayed ended for `quiet_ms`.
         receipt: Somebody must have reported what was found and done.
         call_back: The person who complained must have been asked.
+        verdict: Given by the clock as soon as every proof is there, unless whoever resolved it
+            proposed another; empty: a person gives it.
 
     """
 
@@ -183,6 +191,7 @@ class Proof:
     receipt: bool = True
     call_back: bool = False
     quiet_ms: int = 600_000
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
