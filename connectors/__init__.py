@@ -9,11 +9,13 @@ values name such a module. A kind of ours cannot be replaced that way.
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from types import ModuleType
 
 SOURCES: Mapping[str, str] = {
     "file": "connectors.sources.file",
     "http": "connectors.sources.http",
+    "jtt808": "connectors.sources.jtt808",
     "kafka": "connectors.sources.kafka",
 }
 SINKS: Mapping[str, str] = {
@@ -36,6 +38,29 @@ def sink_kinds() -> Mapping[str, str]:
 def module_of(path: str) -> ModuleType:
     """Import the module of one kind; only the kinds in use are ever imported."""
     return import_module(path)
+
+
+class Lacking(Exception):
+    """A kind needs libraries that are not installed: those of the extra."""
+
+    def __init__(self, extra: str) -> None:
+        """Name the extra of this package."""
+        super().__init__(extra)
+        self.extra = extra
+
+
+def need(module: ModuleType) -> None:
+    """See that the libraries are there that a kind names in `EXTRA`: (extra, module, ...).
+
+    They are imported when a connector is made, so the schema can be told without them.
+
+    Raises:
+        Lacking: one of them is not.
+
+    """
+    extra, *wanted = getattr(module, "EXTRA", ("",))
+    if any(find_spec(name) is None for name in wanted):
+        raise Lacking(extra)
 
 
 def _kinds(group: str, ours: Mapping[str, str]) -> Mapping[str, str]:

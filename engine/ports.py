@@ -233,6 +233,10 @@ class Journal(Protocol):
         """Put (reason, detail, raw) of records that were handed to us into the dead letter."""
 
 
+def _uncounted(what: str, count: int) -> None:
+    del what, count
+
+
 @dataclass(frozen=True, slots=True)
 class SourceContext:
     """What the driver tells a source about the feed it fills.
@@ -244,6 +248,7 @@ class SourceContext:
         time_of: Event time (UTC ms) of a raw record or of a heartbeat, or None if it has none.
         reason: Why a raw record cannot become an event, as (reason, detail), or None if it can.
         columns: Names of a CSV record's columns, in the order in which the decoder expects them.
+        count: Adds to a figure of this source; its name is one of a short list.
 
     """
 
@@ -255,6 +260,7 @@ class SourceContext:
     reason: Callable[[bytes], tuple[str, str] | None]
     journal: Journal
     columns: tuple[str, ...] = ()
+    count: Callable[[str, int], None] = _uncounted
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,25 @@
 listed in the answer and put into the dead letter; the good ones are kept all the same.
 """
 
-import asyncio
 import difflib
 import hmac
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.sources.inbox import InboxSource, wall_ms
 from engine.errors import EnvironmentUnusable, NotKept
-from engine.ports import Batch, InboxRow, Record, SourceContext, SourceId
+from engine.ports import SourceContext
 from engine.text import say
 
 SINGLE, LINES = "application/json", ("application/x-ndjson", "application/jsonl")
 RETRY_AFTER_S, BLOCKED_AFTER_S = 2, 10
+INBOX = True
+"""It keeps what it is handed in the inbox of its feed: one such source a feed."""
 _LISTED = 100
-_LOOK_S = 1.0
 
 
 class Options(BaseModel):
@@ -40,74 +40,12 @@ def build(name: str, options: Options, context: SourceContext) -> "HttpSource":
     return HttpSource(name, options, context)
 
 
-class HttpSource:
-    """Gives what the intake has kept, in the order it came.
-
-    Attributes:
-        unread: Records that were kept and not given yet.
-
-    """
-
-    live = True
+class HttpSource(InboxSource):
+    """Gives what the intake has kept, in the order it came."""
 
     def __init__(self, name: str, options: Options, context: SourceContext) -> None:
         """Prepare; `open` says where to go on."""
-        self.name = name
-        self.context = context
-        self._batch = options.batch
-        self._next = 0
-        self.unread = 0
-        self._news = asyncio.Event()
-        self._closed = False
-
-    @property
-    def ids(self) -> Sequence[SourceId]:
-        """The one stream of what is posted."""
-        return (SourceId(self.context.feed, self.context.partition),)
-
-    @property
-    def logs(self) -> Sequence[str]:
-        """The log of its one stream."""
-        return (self.log,)
-
-    @property
-    def log(self) -> str:
-        """Name of the log in saved positions."""
-        return f"inbox/{self.context.feed}"
-
-    def kept(self, count: int) -> None:
-        """So many records were kept."""
-        self.unread += count
-        self._news.set()
-
-    async def open(self, resume: Mapping[str, int]) -> None:
-        """Go on where the rules left off."""
-        self._next = resume.get(self.log, 0)
-        self.unread = await self.context.journal.inbox_depth(self.context.feed, self._next)
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """What was posted, for ever."""
-        while not self._closed:
-            self._news.clear()
-            rows = await self.context.journal.inbox_read(self.context.feed, self._next, self._batch)
-            if rows:
-                self._next = rows[-1].offset + 1
-                self.unread -= len(rows)
-                yield Batch(self.log, self.ids[0], [_record(row) for row in rows])
-                continue
-            try:
-                await asyncio.wait_for(self._news.wait(), _LOOK_S)
-            except TimeoutError:
-                continue
-
-    async def close(self) -> None:
-        """End the batches."""
-        self._closed = True
-        self._news.set()
-
-
-def _record(row: InboxRow) -> Record:
-    return Record(row.offset, row.value, row.arrived_ms)
+        super().__init__(name, context, batch=options.batch)
 
 
 class Intake:
@@ -123,7 +61,7 @@ class Intake:
         inbox_limit: int,
         lang: str,
         known: Sequence[str] = (),
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         """Take in what the sources' feeds are posted.
 
@@ -206,13 +144,8 @@ class Intake:
             bad.append((reason, detail, value[: self._max_record]))
             if len(told) < _LISTED:
                 told.append({"line": number, "reason": reason, "detail": detail})
-        feed, journal = source.context.feed, source.context.journal
         try:
-            if bad:
-                await journal.refuse(feed, bad)
-            if good:
-                await journal.inbox_put(feed, good, self._now_ms())
-                source.kept(len(good))
+            await source.keep(good, bad, self._now_ms)
         except NotKept as error:
             after = {"Retry-After": str(BLOCKED_AFTER_S)}
             return self._answer(503, "intake-blocked", after, why=error)

@@ -111,7 +111,9 @@ async def _run(
         store.listen(metrics.stored)
         engine = Engine(program)
         decoders = {name: feed.decoder for name, feed in program.feeds.items()}
-        sources = make_sources(_readable(plan, program), decoders, configured.folder, store)
+        sources = make_sources(
+            _readable(plan, program), decoders, configured.folder, store, metrics.source
+        )
         feeds = {declared.name: declared.options.feed for declared in plan.sources}
         idle = Work({}, {}, {}, {}, {}, sources, feeds)
         work = work_over(idle, program, engine.spaces, Chain(program.spaces))
@@ -187,7 +189,7 @@ def _readable(plan: Plan, program: Program) -> Plan:
 
 def _posted(plan: Plan, work: Work) -> dict[str, tuple[str, ...]]:
     """For each feed with an inbox, the key spaces that read it."""
-    feeds = [source.options.feed for source in plan.sources if source.kind == "http"]
+    feeds = [source.options.feed for source in plan.sources if source.has_inbox]
     return {feed: work.readers(feed) for feed in feeds if work.readers(feed)}
 
 

@@ -82,6 +82,7 @@ class Metrics:
         self._age = self._gauge("outbox_age_seconds", "Age of the oldest waiting", "sink")
         self._dead = self._gauge("outbox_dead", "Deliveries given up", "sink")
         self._broken = self._gauge("sink_troubled", "1 while a sink keeps failing", "sink")
+        self._sources = self._counter("source", "What a source counted", "source", "what")
         self._inbox = self._gauge("inbox_depth", "Posted records not finished", "feed")
         self._keys = self._gauge("state_keys", "Keys with saved state", "rule")
         self._bytes = self._gauge("state_bytes", "Bytes of saved state", "rule")
@@ -168,6 +169,10 @@ class Metrics:
         self._child(self._age, sink).set(age / 1000)
         self._child(self._dead, sink).set(backlog.dead)
         self._child(self._broken, sink).set(int(troubled))
+
+    def source(self, name: str, what: str, count: int) -> None:
+        """A source counted something of its own: callers, messages, refusals."""
+        self._child(self._sources, name, what).inc(count)
 
     def inbox(self, feed: str, depth: int) -> None:
         """How many posted records are not finished."""

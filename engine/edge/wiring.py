@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,11 @@ class Declared:
     kind: str
     module: ModuleType
     options: Any
+
+    @property
+    def has_inbox(self) -> bool:
+        """Whether it keeps in the inbox of its feed what it is handed."""
+        return bool(getattr(self.module, "INBOX", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,24 @@ def connector_problems(layers: Layers) -> list[Problem]:
 
 def open_doors(configured: Configured, plan: Plan) -> list[Problem]:
     """Warnings: records are taken from other machines, and from anybody there."""
+    found = [
+        Problem(
+            configured.layers.at(("sources", one.name, "host")),
+            "S117",
+            {"host": one.options.host},
+            level=Level.WARNING,
+        )
+        for one in plan.sources
+        if hasattr(one.options, "host")
+        and not is_loopback(one.options.host)
+        and not getattr(one.options, "guarded", False)
+    ]
     http = configured.values.http
     guarded = http.token is not None or http.token_file is not None
     if guarded or is_loopback(http.host) or all(one.kind != "http" for one in plan.sources):
-        return []
+        return found
     at = configured.layers.at(("http", "host"))
-    return [Problem(at, "S115", {"host": http.host}, level=Level.WARNING)]
+    return [*found, Problem(at, "S115", {"host": http.host}, level=Level.WARNING)]
 
 
 def make_sinks(plan: Plan, folder: Path) -> list[Sink]:
@@ -117,15 +135,24 @@ def make_sinks(plan: Plan, folder: Path) -> list[Sink]:
 
 
 def make_sources(
-    plan: Plan, decoders: Mapping[str, FeedDecoder], folder: Path, journal: Journal
+    plan: Plan,
+    decoders: Mapping[str, FeedDecoder],
+    folder: Path,
+    journal: Journal,
+    count: Callable[[str, str, int], None] | None = None,
 ) -> list[Source]:
-    """Make the declared sources; each source of a feed gets its own range of streams."""
+    """Make the declared sources; each source of a feed gets its own range of streams.
+
+    Figures of their own go to `count` with the source's name.
+    """
     counts: dict[str, int] = {}
     made: list[Source] = []
     for source in plan.sources:
         feed = source.options.feed
         number = counts[feed] = counts.get(feed, -1) + 1
         context = feed_context(decoders[feed], number * FEED_PARTITIONS, folder, journal)
+        if count is not None:
+            context = replace(context, count=partial(count, source.name))
         made.append(source.module.build(source.name, source.options, context))
     return made
 
@@ -250,6 +277,11 @@ def _declared(
             continue
         try:
             module = connectors.module_of(kinds[kind])
+            connectors.need(module)
+        except connectors.Lacking as error:
+            words = {"name": kind, "extra": error.extra}
+            problems.append(Problem(layers.at((section, name, "kind")), "S116", words))
+            continue
         except ImportError as error:
             words = {"name": kind, "why": str(error)}
             problems.append(Problem(layers.at((section, name, "kind")), "S107", words))
@@ -272,7 +304,7 @@ def _declared(
 def _misplaced(
     configured: Configured, sources: Sequence[Declared], project: Project
 ) -> list[Problem]:
-    """Sources for feeds that do not exist, and second HTTP sources of a feed."""
+    """Sources for feeds that do not exist, and second ones that use the inbox of a feed."""
     problems: list[Problem] = []
     posted: set[str] = set()
     for source in sources:
@@ -280,9 +312,9 @@ def _misplaced(
         if feed not in project.feeds:
             words = {"source": source.name, "found": feed}
             problems.append(Problem(at, "S103", words, nearest(feed, project.feeds)))
-        if source.kind == "http" and feed in posted:
+        if source.has_inbox and feed in posted:
             problems.append(Problem(at, "S106", {"feed": feed}))
-        if source.kind == "http":
+        if source.has_inbox:
             posted.add(feed)
     return problems
 

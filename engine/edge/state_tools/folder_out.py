@@ -251,7 +251,7 @@ def _posted(plan: Plan, feed: str) -> int | None:
     for source in plan.sources:
         name = source.options.feed
         number = counts[name] = counts.get(name, -1) + 1
-        if name == feed and source.kind == "http":
+        if name == feed and source.has_inbox:
             return number * FEED_PARTITIONS
     return None
 
