@@ -118,6 +118,10 @@ class Breaker:
         )  # fmt: skip
         return replace(after, doublings=0) if after.is_open or asked_s is not None else after
 
+    def rested(self) -> "Breaker":
+        """After somebody asked for a try at once; an open breaker stays open."""
+        return replace(self, until_s=0.0, asked_until_s=0.0)
+
     def answered(self) -> "Breaker":
         """After the peer answered at all, be it with a refusal of one delivery."""
         doublings = min(self.doublings + 1, _FULL)

@@ -37,6 +37,7 @@ POINTS: Mapping[str, str] = {
     "sent-marked": "a delivery is marked as taken, the sender has not gone on",
     "retry-marked": "a failed delivery is noted for later, the sender has not gone on",
     "dead-letter-moved": "a refused delivery is in the dead letter, the sender has not gone on",
+    "hand-not-committed": "what somebody did to deliveries by hand is in the open transaction",
     "retention-half": "the first old rows are deleted in the open transaction, others are not",
     "recovery-start": "saved state is about to be read",
     "recovery-half": "part of the saved state is read",

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -92,6 +92,12 @@ class Senders:
         """Let every sender look again, because times have changed."""
         for sender in self._senders.values():
             sender.wake()
+
+    def probe(self, sinks: Iterable[str]) -> None:
+        """Try these sinks again at once, however long they were to be left in peace."""
+        for name in sinks:
+            if sender := self._senders.get(name):
+                sender.probe()
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[dict[str, frozenset[str]]]:

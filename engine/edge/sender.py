@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from engine.dispatch.discretion import concealed
 from engine.dispatch.retry import Breaker, RetryPolicy
 from engine.edge import crashpoint
 from engine.errors import ForewarnError, Permanent, Retryable
@@ -68,6 +69,11 @@ class Sender:
     def stop(self) -> None:
         """Send nothing more; `run` ends when what is in flight is marked."""
         self._stopping = True
+        self._wake.set()
+
+    def probe(self) -> None:
+        """Try again at once, whatever the sink asked for and however long it was to rest."""
+        self._breaker = self._breaker.rested()
         self._wake.set()
 
     @asynccontextmanager
@@ -228,7 +234,8 @@ class Sender:
             return
         log.warning(
             "delivery-retry", sink=self.sink.name, delivery=row.delivery_id, attempt=attempts,
-            reason=failure.reason, detail=failure.detail[:200], wait_s=round(wait_s, 1),
+            reason=failure.reason, detail=concealed(failure.detail, row.body)[:200],
+            wait_s=round(wait_s, 1),
         )  # fmt: skip
         reason, detail = failure.reason, failure.detail[:1000]
         await self._mark(lambda: self._outbox.retry(row.id, wait_s, reason, detail))
@@ -238,7 +245,7 @@ class Sender:
     async def _give_up(self, row: Due, reason: str, detail: str) -> None:
         log.error(
             "delivery-dead", sink=self.sink.name, delivery=row.delivery_id, reason=reason,
-            detail=detail[:200],
+            detail=concealed(detail, row.body)[:200],
         )  # fmt: skip
         await self._mark(lambda: self._outbox.give_up(row.id, reason, detail[:1000]))
         crashpoint.passing("dead-letter-moved")

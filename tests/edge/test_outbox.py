@@ -37,18 +37,13 @@ async def test_a_later_transition_waits_for_the_earlier_one(tmp_path: Path) -> N
         assert [taken for taken in sink.taken if taken in ids] == ids
 
 
-async def test_a_refused_delivery_is_dead_with_its_reason_and_can_be_revived(
-    tmp_path: Path,
-) -> None:
+async def test_a_refused_delivery_is_dead_with_its_reason(tmp_path: Path) -> None:
     sink = MoodySink()
     sink.errors = [Permanent("http-400", "no such field")]
     async with a_store(tmp_path, "s") as store:
         await deliver(store, [change("a")], sink)
         assert sink.taken == []
         assert (await store.backlog("s")).dead == 1
-        assert await store.revive("s") == 1
-        await deliver(store, [], sink)
-    assert len(sink.taken) == 1
 
 
 @pytest.mark.parametrize(

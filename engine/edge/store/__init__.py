@@ -15,10 +15,11 @@ from typing import TypeVar
 
 from engine.chain import Handed
 from engine.edge import crashpoint
-from engine.edge.store import apply, inbox, keep, outbox, rulesets
+from engine.edge.store import apply, inbox, keep, outbox, outbox_hand, rulesets
 from engine.edge.store.apply import Place, Route, Stored, Tick
 from engine.edge.store.keep import Retention
 from engine.edge.store.lock import FolderLock
+from engine.edge.store.outbox_hand import Deed, Result
 from engine.edge.store.rulesets import Succession
 from engine.edge.store.schema import FILE_NAME, connect_reader
 from engine.edge.store.writer import Writer, may_pass
@@ -330,10 +331,16 @@ class Store:
 
         await self.run(job)
 
-    async def revive(self, sink: str) -> int:
-        """Make the given-up deliveries of a sink due again; answers how many."""
+    async def by_hand(self, deed: Deed, under_way: Mapping[str, Collection[str]]) -> Result:
+        """Do to deliveries what somebody asks for, and keep who asked and why.
+
+        Args:
+            deed: What is asked for.
+            under_way: By sink, the episodes of which a delivery is being sent; they are left alone.
+
+        """
         now_ms = self._now_ms()
-        return await self.run(lambda link: outbox.revive(link, sink, now_ms))
+        return await self.run(lambda link: outbox_hand.do(link, deed, under_way, now_ms))
 
     async def backlog(self, sink: str) -> Backlog:
         """How far a sink is behind."""

@@ -35,7 +35,7 @@ def trim(link: sqlite3.Connection, keep: Retention, now_ms: int) -> None:
     crashpoint.passing("retention-half")
     link.execute("DELETE FROM ticks WHERE written_ms < ?", (now_ms - keep.tick_days * DAY_MS,))
     link.execute(
-        "DELETE FROM outbox WHERE phase IN ('sent', 'withheld') AND done_ms < ?",
+        "DELETE FROM outbox WHERE phase IN ('sent', 'withheld', 'dropped') AND done_ms < ?",
         (now_ms - keep.sent_days * DAY_MS,),
     )
     _trim_bytes(link, keep.dead_bytes)

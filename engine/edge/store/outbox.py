@@ -4,33 +4,71 @@ import sqlite3
 
 from engine.ports import Backlog, Due
 
+LOOK = 4
+"""So many rows for each that is asked for are looked at, before all are."""
+
 
 def put(link: sqlite3.Connection, delivery: str, episode: str, sink: str, now_ms: int) -> None:
-    """Queue a delivery, once a sink; behind an earlier one of its episode that still waits."""
+    """Queue a delivery, once a sink; behind an earlier one of its episode that still waits.
+
+    Deliveries go out in rounds (`turn`), so that an episode with a thousand transitions has one
+    in each: it comes a round after the one before it, a new episode in the round that is going on.
+    """
+    before = link.execute(
+        "SELECT due_ms, turn + 1 FROM outbox WHERE sink = ? AND episode_id = ? AND phase = 'due'"
+        " ORDER BY id DESC LIMIT 1",
+        (sink, episode),
+    ).fetchone()
+    due_ms, turn = before or (0, 0)
     link.execute(
-        "INSERT INTO outbox (delivery_id, sink, episode_id, due_ms, stored_ms) VALUES (?1, ?2, ?3,"
-        " max(?4, coalesce((SELECT max(due_ms) FROM outbox WHERE sink = ?2 AND episode_id = ?3"
-        " AND phase = 'due'), 0)), ?4) ON CONFLICT DO NOTHING",
-        (delivery, sink, episode, now_ms),
+        "INSERT INTO outbox (delivery_id, sink, episode_id, due_ms, stored_ms, turn)"
+        " VALUES (?1, ?2, ?3, max(?4, ?5), ?4, max(?6, coalesce("
+        "(SELECT min(turn) FROM outbox WHERE sink = ?2 AND phase = 'due'), 0)))"
+        " ON CONFLICT DO NOTHING",
+        (delivery, sink, episode, now_ms, due_ms, turn),
     )
 
 
 def claim(link: sqlite3.Connection, sink: str, now_ms: int, limit: int) -> list[Due]:
-    """The oldest due deliveries of a sink, at most one an episode.
+    """Due deliveries of a sink, at most one an episode: by their round, then by their age.
 
     A later transition of an episode waits until the earlier one was taken or given up, so a peer
     never hears `cleared` before `fired`. Nothing is marked: after a crash the same row is due.
+    A backlog costs no more to look into than a short queue.
     """
+    heads, looked = _heads(link, sink, now_ms, limit, LOOK * limit)
+    if not heads and looked == LOOK * limit:
+        heads, _ = _heads(link, sink, now_ms, limit, -1)
+    marks = ",".join("?" * len(heads))
     rows = link.execute(
-        "SELECT o.id, o.delivery_id, o.episode_id, o.attempts, o.stored_ms, c.body"
-        " FROM outbox o JOIN changes c USING (delivery_id)"
-        " WHERE o.sink = ? AND o.phase = 'due' AND o.due_ms <= ? AND NOT EXISTS ("
-        "  SELECT 1 FROM outbox e WHERE e.sink = o.sink AND e.episode_id = o.episode_id"
-        "  AND e.phase = 'due' AND e.id < o.id)"
-        " ORDER BY o.id LIMIT ?",
-        (sink, now_ms, limit),
+        "SELECT o.id, o.delivery_id, o.episode_id, o.attempts, o.stored_ms, c.body"  # noqa: S608
+        f" FROM outbox o JOIN changes c USING (delivery_id) WHERE o.id IN ({marks})"
+        " ORDER BY o.turn, o.id",
+        heads,
     )
     return [Due(*row) for row in rows]
+
+
+def _heads(
+    link: sqlite3.Connection, sink: str, now_ms: int, limit: int, look: int
+) -> tuple[list[int], int]:
+    """Rows that wait for no other of their episode, and how many rows were looked at for them."""
+    rows = link.execute(
+        "SELECT id, NOT EXISTS (SELECT 1 FROM outbox e WHERE e.sink = o.sink AND"
+        " e.episode_id = o.episode_id AND e.phase = 'due' AND e.id < o.id) FROM"
+        " (SELECT id, sink, episode_id FROM outbox INDEXED BY outbox_turn WHERE sink = ?"
+        " AND phase = 'due' AND due_ms <= ? ORDER BY turn, id LIMIT ?) o",
+        (sink, now_ms, look),
+    )
+    heads: list[int] = []
+    looked = 0
+    for row, is_head in rows:
+        looked += 1
+        if is_head:
+            heads.append(row)
+            if len(heads) == limit:
+                break
+    return heads, looked
 
 
 def mark_sent(link: sqlite3.Connection, row: int, now_ms: int) -> None:
@@ -58,22 +96,12 @@ def mark_retry(link: sqlite3.Connection, row: int, due_ms: int, reason: str, det
 
 
 def mark_dead(link: sqlite3.Connection, row: int, now_ms: int, reason: str, detail: str) -> None:
-    """Give a delivery up, with the reason; `revive` brings it back."""
+    """Give a delivery up, with the reason; people may send it again by hand."""
     link.execute(
         "UPDATE outbox SET phase = 'dead', attempts = attempts + 1, done_ms = ?, reason = ?,"
         " detail = ? WHERE id = ? AND phase = 'due'",
         (now_ms, reason, detail, row),
     )
-
-
-def revive(link: sqlite3.Connection, sink: str, now_ms: int) -> int:
-    """Make the given-up deliveries of a sink due again; answers how many."""
-    done = link.execute(
-        "UPDATE outbox SET phase = 'due', attempts = 0, due_ms = ?, stored_ms = ?, done_ms = NULL"
-        " WHERE sink = ? AND phase = 'dead'",
-        (now_ms, now_ms, sink),
-    )
-    return done.rowcount
 
 
 def recall(link: sqlite3.Connection, now_ms: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.errors import EnvironmentUnusable, StateError
 from engine.text import say
 
-VERSION = 4
+VERSION = 5
 APPLICATION_ID = 0x46574E31  # "FWN1": tells our file from any other SQLite file
 FILE_NAME = "forewarn.db"
 
@@ -81,12 +81,25 @@ CREATE TABLE outbox (
   episode_id TEXT NOT NULL, phase TEXT NOT NULL DEFAULT 'due', attempts INTEGER NOT NULL DEFAULT 0,
   due_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL, done_ms INTEGER,
   reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
+  turn INTEGER NOT NULL DEFAULT 0,
   UNIQUE (delivery_id, sink)
 );
-CREATE INDEX outbox_due ON outbox (sink, id) WHERE phase = 'due';
+CREATE INDEX outbox_turn ON outbox (sink, turn, id, episode_id, due_ms) WHERE phase = 'due';
 CREATE INDEX outbox_next ON outbox (sink, due_ms) WHERE phase = 'due';
 CREATE INDEX outbox_dead ON outbox (sink) WHERE phase = 'dead';
 CREATE INDEX outbox_order ON outbox (sink, episode_id, id) WHERE phase = 'due';
+-- What people did to deliveries by hand. A row stays as it was written, for ever.
+CREATE TABLE outbox_trail (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, who TEXT NOT NULL,
+  did TEXT NOT NULL, reason TEXT NOT NULL, outbox_id INTEGER NOT NULL, sink TEXT NOT NULL,
+  delivery_id TEXT NOT NULL, episode_id TEXT NOT NULL, rule TEXT NOT NULL,
+  phase TEXT NOT NULL, attempts INTEGER NOT NULL, failure TEXT NOT NULL
+);
+CREATE INDEX outbox_trail_row ON outbox_trail (outbox_id);
+CREATE TRIGGER outbox_trail_stays BEFORE UPDATE ON outbox_trail
+BEGIN SELECT raise(ABORT, 'the trail is append-only')__ END;
+CREATE TRIGGER outbox_trail_remains BEFORE DELETE ON outbox_trail
+BEGIN SELECT raise(ABORT, 'the trail is append-only')__ END;
 
 -- What could not be used, and what an operator must hear about.
 CREATE TABLE dead (
@@ -107,6 +120,8 @@ CREATE TABLE troubles (
 );
 """
 
+_TRAIL = TABLES[TABLES.index("CREATE TABLE outbox_trail") : TABLES.index("\n-- What could not be")]
+
 UPGRADES = {
     1: "CREATE TABLE handed (space TEXT NOT NULL, log TEXT NOT NULL, place INTEGER NOT NULL,"
     " value BLOB NOT NULL, PRIMARY KEY (space, log, place)) WITHOUT ROWID",
@@ -115,6 +130,9 @@ UPGRADES = {
     " body BLOB NOT NULL, stored_ms INTEGER NOT NULL, UNIQUE (rule, key, kind, at_ms, part))",
     3: "CREATE TABLE rulesets (what TEXT PRIMARY KEY, hash TEXT NOT NULL, at_ms INTEGER NOT NULL)"
     " WITHOUT ROWID",
+    4: "ALTER TABLE outbox ADD COLUMN turn INTEGER NOT NULL DEFAULT 0; DROP INDEX outbox_due;"
+    " CREATE INDEX outbox_turn ON outbox (sink, turn, id, episode_id, due_ms)"
+    " WHERE phase = 'due'; " + _TRAIL,
 }
 """What makes of a file of each older version one of the next."""
 
@@ -160,7 +178,7 @@ def _prepare(link: sqlite3.Connection, path: Path, lang: str) -> None:
         _check(link, path, lang)
     elif (application, version) == (0, 0) and not _table_count(link):
         link.execute("BEGIN IMMEDIATE")
-        for statement in _statements():
+        for statement in statements(TABLES):
             link.execute(statement)
         link.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         link.execute(f"PRAGMA user_version = {VERSION}")
@@ -168,7 +186,8 @@ def _prepare(link: sqlite3.Connection, path: Path, lang: str) -> None:
     elif application == APPLICATION_ID and version in UPGRADES:
         link.execute("BEGIN IMMEDIATE")
         for older in range(version, VERSION):
-            link.execute(UPGRADES[older])
+            for statement in statements(UPGRADES[older]):
+                link.execute(statement)
         link.execute(f"PRAGMA user_version = {VERSION}")
         link.execute("COMMIT")
         _check(link, path, lang)
@@ -194,6 +213,7 @@ def _table_count(link: sqlite3.Connection) -> int:
     return int(link.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
 
 
-def _statements() -> list[str]:
-    plain = "\n".join(line.split("--")[0] for line in TABLES.splitlines())
-    return [statement for statement in plain.split(";") if statement.strip()]
+def statements(text: str) -> list[str]:
+    """The statements of a text, which are parted by `;`; inside a trigger it is written `__`."""
+    plain = "\n".join(line.split("--")[0] for line in text.splitlines())
+    return [statement.replace("__", ";") for statement in plain.split(";") if statement.strip()]

@@ -1,0 +1,87 @@
+"""What operators of deliveries see of them: which alert it is, and nothing about a person.
+
+What is not known to be harmless is hidden: a body may be anybody's, a peer may repeat any of it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from engine.model.masks import mask_text
+
+OPEN = frozenset(
+    {
+        "delivery_id", "episode_id", "rule", "rule_hash", "transition", "ordinal", "at_ms",
+        "since_ms", "severity", "status", "held_ms", "basis", "playbook", "units", "dispatch",
+        "owner", "pack", "version",
+    }
+)  # fmt: skip
+"""Fields of a change that come from declarations and from the clock, never from an event."""
+
+_SHORTEST = 2
+_PLACES = {"lon", "lat"}
+_DEGREES = 2
+"""Decimals that a position keeps: about a kilometre."""
+_NUMBERS = re.compile(r"\d{6,}")
+
+
+def masked_body(body: bytes) -> dict[str, Any]:
+    """A body to be shown: open fields as they are, the others masked, texts left out."""
+    found = _plain(body)
+    shown: dict[str, Any] = {name: value for name, value in found.items() if name in OPEN}
+    for name in sorted(found.keys() - OPEN):
+        value = found[name]
+        if name in _PLACES and isinstance(value, int | float):
+            shown[name] = round(value, _DEGREES)
+        elif name in {"key", "evidence"}:
+            shown[name] = _masked(value)
+    return shown
+
+
+def concealed(text: str, body: bytes) -> str:
+    """A text about a delivery, such as a peer's answer, without what its body says of anybody."""
+    found = _plain(body)
+    hidden = {one for name in found.keys() - OPEN for one in _words(found[name])}
+    for word in sorted(hidden, key=lambda word: (-len(word), word)):
+        text = text.replace(word, mask_text(word))
+    return _NUMBERS.sub(lambda digits: mask_text(digits[0]), text)
+
+
+def _plain(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _masked(value: Any) -> Any:
+    """Any plain value with its texts and long numbers masked, its fractions coarse."""
+    match value:
+        case dict():
+            return {name: _masked(part) for name, part in value.items()}
+        case list():
+            return [_masked(part) for part in value]
+        case str():
+            return mask_text(value)
+        case float():
+            return round(value, _DEGREES)
+        case int() if _NUMBERS.search(str(value)):
+            return mask_text(str(value))
+        case _:
+            return value
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Every text in a value that is long enough to be known again."""
+    match value:
+        case dict():
+            for part in value.values():
+                yield from _words(part)
+        case list():
+            for part in value:
+                yield from _words(part)
+        case str() if len(value) >= _SHORTEST:
+            yield value
