@@ -19,9 +19,13 @@ SOURCES: Mapping[str, str] = {
     "kafka": "connectors.sources.kafka",
 }
 SINKS: Mapping[str, str] = {
+    "console": "connectors.sinks.console",
+    "dingtalk": "connectors.sinks.dingtalk",
+    "feishu": "connectors.sinks.feishu",
     "jsonl": "connectors.sinks.jsonl",
     "kafka": "connectors.sinks.kafka",
     "webhook": "connectors.sinks.webhook",
+    "wecom": "connectors.sinks.wecom",
 }
 
 

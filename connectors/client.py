@@ -1,20 +1,31 @@
 """Talking HTTP to a peer that takes alerts: one session, one table of what a status means.
 
-The destination is what the operator declared, never something an event said. Redirects are not
-followed, the environment's proxy settings are not used, and an answer is read only up to a limit.
+The destination is what the operator declared, never something an event said, and every connection
+passes `connectors.addresses`. Redirects are not followed, the environment's proxy settings are not
+used, and an answer is read only up to a limit. No detail of a failure holds the address' path or
+query, where robots have their tokens, nor any secret the peer may have sent back.
 """
 
 import asyncio
 import email.utils
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
+from pydantic import BaseModel, Field
+from yarl import URL
 
-from engine.errors import Permanent, Retryable
+from connectors.addresses import Forbidden, Guard
+from engine.errors import EnvironmentUnusable, Permanent, Retryable
+from engine.text import say
 
 ANSWER_LIMIT = 64 * 1024
+_SHOWN = 500
 
 
 class Verdict(Enum):
@@ -58,19 +69,76 @@ def wait_asked_s(header: str | None, now_s: float) -> float | None:
         return None
 
 
+class Reach(BaseModel):
+    """How a sink's peer may be reached; a base of the options of every kind that speaks HTTP.
+
+    Attributes:
+        allow_hosts: The only hosts that may be named, exactly; empty for any.
+        allow_addresses: Networks (CIDR) that may be connected to whatever they are.
+        private_addresses: Whether loopback and private ranges are allowed without being listed.
+        ca_file: Authorities that may have signed the peer's certificate (PEM); else the system's.
+        cert_file: Our own certificate (PEM), where the peer wants one; `key_file` is its key.
+        timeout_s: Longest wait for an answer.
+
+    """
+
+    allow_hosts: list[str] = []
+    allow_addresses: list[str] = []
+    private_addresses: bool = True
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    timeout_s: float = Field(default=10.0, gt=0, le=300)
+
+
+class Answer(NamedTuple):
+    """What a peer said to a request it took."""
+
+    status: int
+    body: bytes
+
+
 class Client:
-    """A session with one peer."""
+    """A session with one peer.
+
+    Args:
+        name: The sink, for sentences.
+        url: Where requests go; what stands behind the host may be a secret.
+        reach: How it may be reached; relative files start at `folder`.
+        headers: Sent with each request.
+        parallel: Most requests at once.
+        secrets: Texts that no detail of a failure may hold.
+        lookup: Finds the addresses of names; for tests.
+
+    Raises:
+        EnvironmentUnusable: the address must not be used, or a certificate cannot be.
+
+    """
 
     def __init__(
-        self, url: str, timeout_s: float, headers: Mapping[str, str], parallel: int
+        self,
+        name: str,
+        url: str,
+        reach: Reach,
+        headers: Mapping[str, str],
+        parallel: int,
+        *,
+        folder: Path = Path(),
+        lang: str = "en",
+        secrets: Sequence[str] = (),
+        lookup: AbstractResolver | None = None,
     ) -> None:
-        """Prepare; `open` makes the session."""
-        self._url = url
+        self._url = URL(url)
+        self._guard = guarded(name, url, reach, lang)
+        self._tls = _trust(name, reach, folder, lang)
+        timeout_s = reach.timeout_s
         self._timeout = aiohttp.ClientTimeout(
             total=timeout_s, sock_connect=min(timeout_s, 10.0), sock_read=timeout_s
         )
         self._headers = dict(headers)
         self._parallel = parallel
+        self._secrets = [secret for secret in secrets if secret]
+        self._lookup = lookup
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -78,7 +146,12 @@ class Client:
         self._session = aiohttp.ClientSession(
             timeout=self._timeout,
             headers=self._headers,
-            connector=aiohttp.TCPConnector(limit=self._parallel),
+            connector=aiohttp.TCPConnector(
+                limit=self._parallel,
+                ssl=self._tls,
+                resolver=self._guard.resolver(self._lookup),
+                socket_factory=self._guard.socket,
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
@@ -90,8 +163,10 @@ class Client:
             session, self._session = self._session, None
             await session.close()
 
-    async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
-        """Post a body; returns when the peer has taken it.
+    async def post(
+        self, body: bytes, headers: Mapping[str, str], query: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Post a body; answers what the peer said when it has taken it.
 
         Raises:
             Retryable: no answer, or one that may differ later.
@@ -99,24 +174,85 @@ class Client:
 
         """
         assert self._session is not None  # noqa: S101 - `open` comes first
+        url = self._url.update_query(query) if query else self._url
         try:
             async with self._session.post(
-                self._url, data=body, headers=headers, allow_redirects=False
+                url, data=body, headers=headers, allow_redirects=False
             ) as answer:
-                text = await _short(answer)
-                _judge(answer, text)
+                found = await _short(answer)
+                self._judge(answer, found)
+                return Answer(answer.status, found)
         except TimeoutError as error:
             raise Retryable(_TIMEOUT) from error
         except aiohttp.ClientConnectorCertificateError as error:
-            raise Retryable(_TLS, str(error)[:200]) from error
+            raise Retryable(_TLS, self.hidden(str(error.certificate_error))) from error
+        except aiohttp.ClientResponseError as error:  # its own text holds the whole address
+            raise Retryable(_NETWORK, self.hidden(f"malformed: {error.message}")) from None
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-            raise Retryable(_NETWORK, f"{type(error).__name__}: {error}"[:200]) from error
+            cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+            if isinstance(cause, Forbidden):
+                raise Retryable(_ADDRESS, str(cause)) from None
+            detail = self.hidden(f"{type(error).__name__}: {error}")
+            raise Retryable(_NETWORK, detail) from None
+
+    def _judge(self, answer: aiohttp.ClientResponse, found: bytes) -> None:
+        reason, text = f"http-{answer.status}", self.hidden(found.decode("utf-8", "replace"))
+        match verdict(answer.status):
+            case Verdict.TAKEN:
+                return
+            case Verdict.RETRY:
+                asked = wait_asked_s(answer.headers.get("Retry-After"), time.time())
+                raise Retryable(reason, text, asked)
+            case Verdict.REFUSED:
+                raise Permanent(reason, text)
+
+    def hidden(self, text: str) -> str:
+        """The beginning of a text, without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text[:_SHOWN]
 
 
-_TIMEOUT, _TLS, _NETWORK, _HUGE = "timeout", "tls", "network", "huge-answer"
+_TIMEOUT, _TLS, _NETWORK, _HUGE, _ADDRESS = "timeout", "tls", "network", "huge-answer", "address"
 
 
-async def _short(answer: aiohttp.ClientResponse) -> str:
+def guarded(name: str, url: str, reach: Reach, lang: str) -> Guard:
+    """The guard of a sink, once it has let the declared address pass.
+
+    Raises:
+        EnvironmentUnusable: it has not, or the guard itself is declared wrongly.
+
+    """
+    try:
+        guard = Guard(
+            reach.allow_hosts, reach.allow_addresses, private=reach.private_addresses
+        )  # fmt: skip
+    except ValueError as error:
+        raise EnvironmentUnusable(say("sink-network", lang, name=name, why=str(error))) from error
+    try:
+        guard.check(url)
+    except Forbidden as error:
+        raise EnvironmentUnusable(say(f"sink-address-{error}", lang, name=name)) from error
+    return guard
+
+
+def _trust(name: str, reach: Reach, folder: Path, lang: str) -> ssl.SSLContext:
+    """Whom we believe, and who we are."""
+    try:
+        context = ssl.create_default_context(
+            cafile=None if reach.ca_file is None else str(folder / reach.ca_file)
+        )
+        if reach.cert_file is not None:
+            key = None if reach.key_file is None else str(folder / reach.key_file)
+            context.load_cert_chain(str(folder / reach.cert_file), key)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise EnvironmentUnusable(
+            say("sink-certificate", lang, name=name, why=str(error))
+        ) from error
+    return context
+
+
+async def _short(answer: aiohttp.ClientResponse) -> bytes:
     """The beginning of an answer; one that is longer than the limit is not read on."""
     body = b""
     async for part in answer.content.iter_chunked(8192):
@@ -126,16 +262,4 @@ async def _short(answer: aiohttp.ClientResponse) -> str:
             if verdict(answer.status) is Verdict.TAKEN:
                 raise Retryable(_HUGE, f"more than {ANSWER_LIMIT} bytes")
             break
-    return body[:500].decode("utf-8", "replace")
-
-
-def _judge(answer: aiohttp.ClientResponse, text: str) -> None:
-    reason = f"http-{answer.status}"
-    match verdict(answer.status):
-        case Verdict.TAKEN:
-            return
-        case Verdict.RETRY:
-            asked = wait_asked_s(answer.headers.get("Retry-After"), time.time())
-            raise Retryable(reason, text, asked)
-        case Verdict.REFUSED:
-            raise Permanent(reason, text)
+    return body[:ANSWER_LIMIT]

@@ -4,25 +4,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 from standardwebhooks.webhooks import Webhook
 
-from connectors.client import Client
+from connectors.client import Client, Reach
 from engine.errors import EnvironmentUnusable
 from engine.ports import SinkContext
 from engine.secret_files import read_secret
 from engine.text import say
 
 
-class Options(BaseModel):
-    """What may be declared about a webhook.
+class Options(Reach):
+    """What may be declared about a webhook; how the peer may be reached stands at `Reach`.
 
     Attributes:
         url: Where to post; `https`, or `http` inside a trusted network.
         secret: Signing secret, base64, with or without `whsec_`; or `secret_file`, which wins.
             Without one nothing is signed.
         token: Sent as `Authorization: Bearer`; or `token_file`, which wins.
-        timeout_s: Longest wait for an answer.
         parallel: Most requests at once; a crash repeats at most so many.
 
     """
@@ -35,7 +34,6 @@ class Options(BaseModel):
     secret_file: str | None = None
     token: SecretStr | None = None
     token_file: str | None = None
-    timeout_s: float = Field(default=10.0, gt=0, le=300)
     parallel: int = Field(default=8, ge=1, le=256)
     lang: str = "en"
 
@@ -66,7 +64,10 @@ class WebhookSink:
             self._signer = None if secret is None else Webhook(secret)
         except Exception as error:
             raise EnvironmentUnusable(say("secret-bad", options.lang, name=name)) from error
-        self._client = Client(options.url, options.timeout_s, headers, options.parallel)
+        self._client = Client(
+            name, options.url, options, headers, options.parallel,
+            folder=folder, lang=options.lang, secrets=[token or "", secret or ""],
+        )  # fmt: skip
 
     async def open(self) -> None:
         """Make the session."""

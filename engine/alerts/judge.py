@@ -31,6 +31,7 @@ class Words:
         traces: What each part of the rule's conditions answered; belongs into the evidence.
         describe: An event's fields as plain values.
         check: What to look at on site; with `units` in charge and `offences`, from the playbook.
+        personal: Fields whose values are personal data, with its kind.
 
     """
 
@@ -47,6 +48,7 @@ class Words:
     check: list[dict[str, str]] = field(default_factory=list)
     units: list[str] = field(default_factory=list)
     offences: list[dict[str, str]] = field(default_factory=list)
+    personal: dict[str, str] = field(default_factory=dict)
 
 
 _JUDGED = frozenset({Transition.FIRED, Transition.RAISED})
@@ -166,6 +168,7 @@ class RuleJudge:
             dispatch=spec.dispatch,
             owner=spec.owner,
             pack=spec.pack,
+            personal=words.personal,
         )
 
     def _summary(

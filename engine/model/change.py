@@ -30,7 +30,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     drop a repeated one), `episode_id` only groups. Positions are WGS-84 degrees. `evidence` holds
     the values, events and look-ups that made the rule fire. What to check on site, the units in
     charge and the offences of the rule's playbook come with what fires and what climbs only; a
-    receiver that has read them once knows them by the name of the playbook.
+    receiver that has read them once knows them by the name of the playbook. `personal` names the
+    fields, of events and look-ups in the evidence, whose values are personal data, and its kind:
+    whoever shows the alert masks these values wherever they stand in it.
     """
 
     delivery_id: str
@@ -61,6 +63,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     owner: str = ""
     pack: str = ""
     version: int = 1
+    personal: dict[str, str] = {}
 
 
 def episode_id(rule: str, key: str, start_ms: int, part: str = "") -> str:

@@ -2,6 +2,7 @@
 
 _STAR = "*"
 _PHONE_HEAD, _PHONE_TAIL = 3, 4
+_ID_HEAD, _ID_TAIL = 6, 4
 
 
 def mask_plate(plate: str) -> str:
@@ -18,6 +19,11 @@ def mask_phone(phone: str) -> str:
 def mask_name(name: str) -> str:
     """A person's name by its first character: `张三丰` is `张**`."""
     return name[:1] + _STAR * (len(name) - 1)
+
+
+def mask_id(number: str) -> str:
+    """An identity number without its birth date: `320682199001011234` is `320682********1234`."""
+    return _middle(number, _ID_HEAD, _ID_TAIL)
 
 
 def mask_text(text: str) -> str:

@@ -372,11 +372,20 @@ def _rule(stage: Stage, project: Project, codec: StructCodec) -> RuleProgram:
         if schedule is None or schedule.calendar == "all-days"
         else project.calendars[schedule.calendar],
         describe=codec.fields,
+        personal=_personal(rule, project),
         **_what_to_do(project.playbooks.get(rule.playbook)),
     )
     return RuleProgram(
         rule, words, conditions, stage.make(Making(rule, words, project, codec, function))
     )
+
+
+def _personal(rule: RuleSpec, project: Project) -> dict[str, str]:
+    """The fields of a rule's feeds and tables that hold personal data, with its kind."""
+    sources = [project.feeds[name].fields for name in rule.feeds]
+    sources += [project.tables[one.table].spec.fields for one in rule.lookups if one.table]
+    fields = (spec for fields in sources for spec in fields.values())
+    return {spec.name: spec.pii for spec in fields if spec.pii}
 
 
 def _what_to_do(playbook: Playbook | None) -> dict[str, Any]:
