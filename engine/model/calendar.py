@@ -189,6 +189,43 @@ class WorkCalendar:
             instant = _midnight_after(day, clock)
         return instant
 
+    def back(self, end_ms: int, period: Period, zone: str) -> int:
+        """The instant that lies a period before the end of a limit.
+
+        Days, working days and months are counted back from the limit's last day, and the answer
+        is the 24:00 at which so many days are left; exact parts are taken off as they are.
+
+        Raises:
+            CalendarEnd: A needed day is not covered.
+
+        """
+        clock = ZoneInfo(zone)
+        instant = end_ms
+        for count, unit in reversed(period.parts):
+            if unit is PeriodUnit.MS:
+                instant -= count
+                continue
+            day = self._counted_back(_day_of(instant - 1, clock), count, unit)
+            instant = _midnight_after(day, clock)
+        return instant
+
+    def whole_day(self, instant_ms: int, zone: str) -> int:
+        """The 24:00 of a working day at or after an instant: where a limit in days may end."""
+        clock = ZoneInfo(zone)
+        return _midnight_after(self.next_workday(_day_of(instant_ms - 1, clock)), clock)
+
+    def _counted_back(self, end: date, count: int, unit: PeriodUnit) -> date:
+        """The day after which `count` days, working days or months are left up to the day `end`."""
+        if unit is PeriodUnit.MONTHS:
+            return _same_day(end, -count)
+        if unit is PeriodUnit.DAYS:
+            return end - _DAY * count
+        day = end
+        while count:
+            count -= self.is_workday(day)
+            day -= _DAY
+        return day
+
     def _counted(self, start: date, count: int, unit: PeriodUnit) -> date:
         """The last day of `count` days, working days or months after the day `start`."""
         if unit is PeriodUnit.MONTHS:

@@ -49,6 +49,23 @@ class WorkTime:
         message = f"no hour counts within {_LONGEST_DAYS} days"
         raise ValueError(message)
 
+    def before(self, end_ms: int, amount_ms: int) -> int:
+        """The latest instant (UTC ms) from which so much counted time passes until an end.
+
+        Raises:
+            CalendarEnd: The calendar does not cover a day that is needed.
+            ValueError: No hour counts for years.
+
+        """
+        left = amount_ms
+        for begin, end in self._spans(end_ms, back=True):
+            until_ms = min(end, end_ms)
+            if until_ms - begin >= left:
+                return until_ms - left
+            left -= max(until_ms - begin, 0)
+        message = f"no hour counts within {_LONGEST_DAYS} days"
+        raise ValueError(message)
+
     def between(self, start_ms: int, end_ms: int) -> int:
         """How much counted time (ms) lies between two instants."""
         total = 0
@@ -67,15 +84,16 @@ class WorkTime:
                 return True
         return False
 
-    def _spans(self, from_ms: int) -> Iterator[tuple[int, int]]:
-        """Spans that count, in order, beginning with the day before an instant."""
+    def _spans(self, from_ms: int, *, back: bool = False) -> Iterator[tuple[int, int]]:
+        """Spans that count, beginning with the day before an instant; or backwards from its day."""
         clock = ZoneInfo(self.zone)
-        day = datetime.fromtimestamp(from_ms / 1000, UTC).astimezone(clock).date() - _DAY
+        day = datetime.fromtimestamp(from_ms / 1000, UTC).astimezone(clock).date()
+        day, step = (day, -_DAY) if back else (day - _DAY, _DAY)
         for _ in range(_LONGEST_DAYS):
             if self.calendar.is_workday(day):
-                for begin, end in sorted(self.hours):
+                for begin, end in sorted(self.hours, reverse=back):
                     yield _instant(day, begin, clock), _instant(day, _after(begin, end), clock)
-            day += _DAY
+            day += step
 
 
 def _after(begin: int, end: int) -> int:
