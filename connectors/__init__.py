@@ -14,6 +14,7 @@ from types import ModuleType
 
 SOURCES: Mapping[str, str] = {
     "file": "connectors.sources.file",
+    "hj212": "connectors.sources.hj212",
     "http": "connectors.sources.http",
     "jtt808": "connectors.sources.jtt808",
     "kafka": "connectors.sources.kafka",

@@ -6,12 +6,12 @@ word says that the header is that of 2019: a version byte and a number of 10 BCD
 of 6. Bit 13 says that the message comes in several parts.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import reduce
 from operator import xor
 
 from connectors.protocols import Garbled
+from connectors.protocols.parts import Part
 
 FLAG = 0x7E
 LONGEST_BODY = 1023
@@ -146,54 +146,8 @@ def frame(message: Message) -> bytes:
     return b"\x7e" + escaped + b"\x7e"
 
 
-class Parts:
-    """Puts messages together that come in parts, in any order; bounded in bytes.
-
-    A message is known by its kind, terminal, number of parts and the serial of its first part.
-    When more bytes wait than may, the message that has waited longest is given up.
-    """
-
-    def __init__(self, most: int) -> None:
-        """Hold at most so many bytes of unfinished messages."""
-        self._most = most
-        self._held: OrderedDict[tuple[int, str, int, int], dict[int, Message]] = OrderedDict()
-        self._bytes = 0
-
-    def take(self, message: Message) -> tuple[list[Message], list[list[Message]]]:
-        """Add a part.
-
-        Returns:
-            All parts of the message in order once none is missing (else nothing), and the parts
-            of messages that were given up for want of room.
-
-        """
-        if message.parts == 1:
-            return [message], []
-        first = (message.serial - message.part + 1) & 0xFFFF
-        name = (message.kind, message.terminal, first, message.parts)
-        parts = self._held.setdefault(name, {})
-        if message.part not in parts:
-            parts[message.part] = message
-            self._bytes += len(message.raw)
-        if len(parts) == message.parts:
-            return self._drop(name), []
-        lost: list[list[Message]] = []
-        while self._bytes > self._most:
-            lost.append(self._drop(next(iter(self._held))))
-        return [], lost
-
-    def missing(self) -> list[tuple[Message, list[int]]]:
-        """Of each unfinished message a part that came, and the numbers of those that did not."""
-        return [
-            (next(iter(parts.values())), [n for n in range(1, name[3] + 1) if n not in parts])
-            for name, parts in self._held.items()
-        ]
-
-    def give_up(self) -> list[list[Message]]:
-        """The parts of everything unfinished, which is forgotten now."""
-        return [self._drop(name) for name in list(self._held)]
-
-    def _drop(self, name: tuple[int, str, int, int]) -> list[Message]:
-        parts = self._held.pop(name)
-        self._bytes -= sum(len(part.raw) for part in parts.values())
-        return [parts[number] for number in sorted(parts)]
+def part_of(message: Message) -> Part[Message]:
+    """Which part of which message it is: parts are counted on from the serial of the first."""
+    first = (message.serial - message.part + 1) & 0xFFFF
+    name = (message.kind, message.terminal, first)
+    return Part(name, message.part, message.parts, message, len(message.raw))

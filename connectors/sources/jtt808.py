@@ -8,11 +8,8 @@ dead letter; with result 1 when the disk refuses. A message in parts is answered
 the whole of it is kept.
 """
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import orjson
@@ -35,15 +32,15 @@ from connectors.protocols.jtt808_bodies import (
     registered,
     send_again,
 )
-from connectors.sources.door import DoorSource, Said
-from connectors.sources.terminals import Register, Roll, TerminalOptions
+from connectors.protocols.parts import Parts
+from connectors.sources.door import Said
+from connectors.sources.gate import GateSource, Told, Wary
+from connectors.sources.terminals import Register, TerminalOptions
 from engine.ports import SourceContext
 
 INBOX = True
 """It keeps what it is handed in the inbox of its feed: one such source a feed."""
 
-_GARBAGE = 100
-"""Frames in a row that are none: nobody who speaks the protocol is on this line."""
 _SECRET = (wire.AUTHENTICATE.to_bytes(2), wire.REGISTERED.to_bytes(2))
 
 
@@ -60,58 +57,12 @@ class Options(TerminalOptions):
     parts_bytes: int = Field(default=256 * 1024, ge=4096)
 
 
-def build(name: str, options: Options, context: SourceContext) -> "Jtt808Source":
+def build(name: str, options: Options, context: SourceContext) -> GateSource:
     """A source that listens for terminals."""
-    return Jtt808Source(name, options, context)
-
-
-class Jtt808Source(DoorSource):
-    """The port, and the terminals that may call it."""
-
-    def __init__(self, name: str, options: Options, context: SourceContext) -> None:
-        """Prepare; `open` reads the list of terminals and listens."""
-        super().__init__(name, options, context, self._answerer)
-        self._about = options
-        self._roll: Roll | None = None
-        self._watching: asyncio.Task[None] | None = None
-
-    async def open(self, resume: Mapping[str, int]) -> None:
-        """Read who may call, then listen."""
-        self._roll = await asyncio.to_thread(
-            Roll, self.name, self._about, Path(self.context.folder)
-        )
-        await super().open(resume)
-        self._watching = asyncio.create_task(self._roll.watch(), name=f"roll-{self.name}")
-
-    async def close(self) -> None:
-        """Hang up on everybody; safe to call twice."""
-        if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
-            self._watching = None
-        await super().close()
-
-    def _answerer(self) -> "Jtt808Talk":
-        assert self._roll is not None  # noqa: S101 - `open` comes first
-        return Jtt808Talk(self._roll.register, self._about.parts_bytes, self.context.count)
-
-
-@dataclass(slots=True)
-class _Told:
-    """What comes of one read; the two answers differ in whether everything could be kept."""
-
-    records: list[bytes]
-    refused: list[tuple[str, str, bytes]]
-    answer: list[bytes]
-    sorry: list[bytes]
-    whole: int = 0
-    hangup: str = ""
-
-    def say(self, message: wire.Message) -> None:
-        """Answer so, whether or not the rest could be kept."""
-        self.answer.append(wire.frame(message))
-        self.sorry.append(wire.frame(message))
+    return GateSource(
+        name, options, context,
+        lambda register: Jtt808Talk(register, options.parts_bytes, context.count),
+    )  # fmt: skip
 
 
 class Jtt808Talk:
@@ -122,10 +73,10 @@ class Jtt808Talk:
     ) -> None:
         """Begin with nobody known."""
         self._register, self._count = register, count
-        self._frames, self._parts = wire.Frames(), wire.Parts(parts_bytes)
+        self._frames = wire.Frames()
+        self._parts: Parts[wire.Message] = Parts(parts_bytes)
         self._admitted: set[str] = set()
-        self._strangers: set[str] = set()
-        self._garbage = 0
+        self._wary = Wary(count)
         self._serial = -1
 
     @property
@@ -135,31 +86,22 @@ class Jtt808Talk:
 
     def hear(self, data: bytes) -> Said:
         """Answer what is whole; put aside what is not."""
-        told = _Told([], [], [], [])
+        told = Told()
         for found in self._frames.take(data):
             if told.hangup:
                 break
             if isinstance(found, Garbled):
-                self._garbled(found, told)
+                self._wary.garbled(found._replace(raw=_veiled(found.raw)), told)
             else:
-                self._garbage = 0
+                self._wary.good()
                 self._heard(found, told)
-        return Said(
-            told.records, told.refused, b"".join(told.answer), b"".join(told.sorry),
-            told.whole, told.hangup,
-        )  # fmt: skip
+        return told.said()
 
     def end(self) -> Said:
         """Parts whose message never became whole."""
         return Said(refused=[one for lost in self._parts.give_up() for one in self._lost(lost)])
 
-    def _garbled(self, found: Garbled, told: _Told) -> None:
-        self._garbage += 1
-        told.refused.append((found.reason, found.detail, _veiled(found.raw)))
-        if self._garbage >= _GARBAGE:
-            told.hangup = "garbage"
-
-    def _heard(self, message: wire.Message, told: _Told) -> None:
+    def _heard(self, message: wire.Message, told: Told) -> None:
         kind, terminal = message.kind, message.terminal
         if kind == wire.REGISTER:
             self._register_one(message, told)
@@ -167,64 +109,65 @@ class Jtt808Talk:
             self._authenticate(message, told)
         elif terminal not in self._admitted:
             self._stranger("not-authenticated", message, told)
-            told.say(answer(message, self._next(), FAILED))
+            self._answer(message, FAILED, told)
         elif kind in {wire.LOCATION, wire.LOCATIONS}:
             told.whole += 1
             self._position(message, told)
         else:
             told.whole += 1
             known = kind in {wire.HEARTBEAT, wire.LOG_OUT}
-            told.say(answer(message, self._next(), DONE if known else UNSUPPORTED))
+            self._answer(message, DONE if known else UNSUPPORTED, told)
             if kind == wire.HEARTBEAT:
                 self._ask_again(told)
             told.hangup = "logged-out" if kind == wire.LOG_OUT else ""
             if not known:
                 self._count("unsupported", 1)
 
-    def _register_one(self, message: wire.Message, told: _Told) -> None:
+    def _register_one(self, message: wire.Message, told: Told) -> None:
         entry = self._register.find(message.terminal)
         about = read_registration(message)
         if entry is None:
             self._stranger("unknown-terminal", message, told)
-            told.say(registered(message, self._next(), NO_TERMINAL, ""))
+            told.say(wire.frame(registered(message, self._next(), NO_TERMINAL, "")))
             told.hangup = "unknown-terminal"
         elif isinstance(about, Garbled):
-            self._garbled(about, told)
-            told.say(answer(message, self._next(), WRONG))
+            self._wary.garbled(about, told)
+            self._answer(message, WRONG, told)
         elif entry.device and about.device != entry.device:
             self._stranger("other-device", message, told)
-            told.say(registered(message, self._next(), NO_TERMINAL, ""))
+            told.say(wire.frame(registered(message, self._next(), NO_TERMINAL, "")))
             told.hangup = "other-device"
         else:
             self._register.note_plate(message.terminal, about.plate)
             told.whole += 1
             keeps = entry.shared and not entry.device
             result, code = (IS_REGISTERED if keeps else DONE), entry.code or message.terminal
-            told.say(registered(message, self._next(), result, code))
+            told.say(wire.frame(registered(message, self._next(), result, code)))
 
-    def _authenticate(self, message: wire.Message, told: _Told) -> None:
+    def _authenticate(self, message: wire.Message, told: Told) -> None:
         code = read_code(message)
         if isinstance(code, str) and self._register.admits(message.terminal, code):
             self._admitted.add(message.terminal)
             told.whole += 1
-            told.say(answer(message, self._next(), DONE))
+            self._answer(message, DONE, told)
             return
         known = self._register.find(message.terminal) is not None
         why = "bad-code" if known else "unknown-terminal"
         self._stranger(why, message, told)
-        told.say(answer(message, self._next(), FAILED))
+        self._answer(message, FAILED, told)
         told.hangup = why
 
-    def _stranger(self, why: str, message: wire.Message, told: _Told) -> None:
-        """Count it; of one terminal a connection puts one dead letter, which holds no code."""
-        self._count(why, 1)
-        if message.terminal not in self._strangers and len(self._strangers) < _GARBAGE:
-            self._strangers.add(message.terminal)
-            told.refused.append((why, f"{message.terminal} {message.kind:04x}", b""))
+    def _stranger(self, why: str, message: wire.Message, told: Told) -> None:
+        self._wary.stranger(why, message.terminal, f"{message.kind:04x}", told)
 
-    def _position(self, message: wire.Message, told: _Told) -> None:
-        parts, lost = self._parts.take(message)
-        told.refused += [one for some in lost for one in self._lost(some)]
+    def _answer(self, message: wire.Message, result: int, told: Told) -> None:
+        """The general answer, whether or not the rest could be kept."""
+        told.say(wire.frame(answer(message, self._next(), result)))
+
+    def _position(self, message: wire.Message, told: Told) -> None:
+        taken = self._parts.take(wire.part_of(message))
+        told.refused += [one for some in taken.lost for one in self._lost(some)]
+        parts = taken.whole
         if not parts:
             return
         whole = replace(message, body=b"".join(part.body for part in parts))
@@ -245,10 +188,10 @@ class Jtt808Talk:
         plate = self._register.plate(fields["terminal"])
         return orjson.dumps({**fields, "plate": plate} if plate else fields)
 
-    def _ask_again(self, told: _Told) -> None:
+    def _ask_again(self, told: Told) -> None:
         """A terminal that beats has nothing on its way: ask for the parts that did not come."""
         for part, missing in self._parts.missing():
-            told.say(send_again(part, self._next(), missing))
+            told.say(wire.frame(send_again(part, self._next(), missing)))
             self._count("asked-again", 1)
 
     def _next(self) -> int:

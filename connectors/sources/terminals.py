@@ -77,7 +77,7 @@ class Register:
 
     def find(self, terminal: str) -> Entry | None:
         """What is known of a terminal; None if it may not call."""
-        entry = self.entries.get(terminal)
+        entry = self.entries.get(plain(terminal))
         return Entry() if entry is None and self.is_open else entry
 
     def admits(self, terminal: str, code: str) -> bool:
@@ -138,7 +138,7 @@ class Roll:
 
     def _read(self) -> dict[str, Entry]:
         options, secret = self._options, self._secret()
-        entries = {_plain(number): Entry() for number in options.terminals}
+        entries = {plain(number): Entry() for number in options.terminals}
         if options.terminals_file is not None:
             path = self._folder / options.terminals_file
             try:
@@ -149,7 +149,7 @@ class Roll:
             if "terminal" not in (rows.fieldnames or ()):
                 raise self._unusable(_HEADER, path=path)
             for row in rows:
-                number = _plain(row["terminal"] or "")
+                number = plain(row["terminal"] or "")
                 if number:
                     code, device, plate = (
                         (row.get(name) or "").strip() for name in ("code", "device", "plate")
@@ -182,7 +182,7 @@ def code_of(terminal: str, secret: str) -> str:
     return hmac.new(secret.encode(), terminal.encode(), hashlib.sha256).hexdigest()[:_CODE_LENGTH]
 
 
-def _plain(number: str) -> str:
+def plain(number: str) -> str:
     """A terminal's number without leading zeros; other identifiers as they are."""
     text = number.strip()
     return (text.lstrip("0") or text) if text.isdecimal() else text

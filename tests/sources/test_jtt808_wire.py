@@ -14,6 +14,7 @@ from connectors.protocols.jtt808_bodies import (
     read_positions,
     read_registration,
 )
+from connectors.protocols.parts import Parts
 
 VECTORS = [
     line.split()
@@ -206,18 +207,18 @@ def test_parts_make_one_message_in_any_order_and_though_repeated(order, first: i
         wire.Message(0x0704, "1", (first + n) & 0xFFFF, 0, bytes([n]) * 9, b"r" * 20, 5, n + 1)
         for n in range(5)
     ]
-    whole = wire.Parts(10_000)
-    done = [one for n in order if (one := whole.take(parts[n])[0])]
+    held: Parts[wire.Message] = Parts(10_000)
+    done = [one for n in order if (one := held.take(wire.part_of(parts[n])).whole)]
     for one in done:
         assert [part.part for part in one] == [1, 2, 3, 4, 5]
     assert bool(done) == (set(order) == {0, 1, 2, 3, 4})
 
 
 def test_unfinished_messages_are_given_up_when_they_are_too_many_bytes() -> None:
-    held = wire.Parts(100)
+    held: Parts[wire.Message] = Parts(100)
     lost = []
     for n in range(10):
         part = wire.Message(0x0704, str(n), 1, 0, b"", b"r" * 30, 2, 1)
-        lost += held.take(part)[1]
+        lost += held.take(wire.part_of(part)).lost
     assert [one[0].terminal for one in lost] == [str(n) for n in range(7)]
     assert [missing for _, missing in held.missing()] == [[2]] * 3
