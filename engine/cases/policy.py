@@ -44,7 +44,7 @@ class Centre:
 
     Attributes:
         area: Region code; a county's begins with the city's, a town's with the county's.
-        also: What else the area is called: older codes, short names.
+        also: What else the area is called: older codes, short names; alerts may say these.
         above: Area of the centre that its cases are lifted to, where the codes do not tell.
 
     """
@@ -170,7 +170,9 @@ class Timing:
     limits: Mapping[Stage, Limit] = field(default_factory=dict)
     ladder: Mapping[Stage, tuple[Rung, ...]] = field(default_factory=dict)
     source: str = ""
-    """Where the limits stand: rule, standard, or that they are proposed."""
+    """Where the limits stand: rule, standard, or who proposes them."""
+    status: str = ""
+    """`verified` against the official text, `unverified`, or `proposed` where no text says it."""
     at: Location = NOWHERE
 
 
@@ -255,11 +257,20 @@ class Maintenance:
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """When single papers become one digest: more than `over` to a sink within `within_ms`."""
+    """When single papers become one digest: more than `over` to a sink within `within_ms`.
+
+    Attributes:
+        every_ms: How long after the first paper that waits its digest goes out.
+        singly_from: Level from which a paper goes out by itself whatever happens; empty: none.
+        sinks: Sinks that people read; papers to others are never gathered. Empty: all.
+
+    """
 
     over: int = 60
     within_ms: int = 60_000
     every_ms: int = 300_000
+    singly_from: str = "red"
+    sinks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,20 @@ class WorkTime:
                 return True
         return False
 
+    def ends(self, at_ms: int) -> int | None:
+        """When the span that an instant lies in is over; None for an instant that does not count.
+
+        Raises:
+            CalendarEnd: The calendar does not cover a day that is needed.
+
+        """
+        for begin, end in self._spans(at_ms):
+            if begin > at_ms:
+                break
+            if at_ms < end:
+                return end
+        return None
+
     def _spans(self, from_ms: int, *, back: bool = False) -> Iterator[tuple[int, int]]:
         """Spans that count, beginning with the day before an instant; or backwards from its day."""
         clock = ZoneInfo(self.zone)

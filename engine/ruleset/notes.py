@@ -8,6 +8,8 @@ from engine.ruleset.document import Document
 from engine.ruleset.shape import nearest, show
 
 _UNKNOWN = frozenset({"R333", "R334"})
+_WARNS = ("W", "D2")
+"""How codes of warnings begin; those of the desk have a block of their own."""
 
 
 @dataclass(slots=True)
@@ -33,9 +35,9 @@ class Notes:
         at_key: bool = False,
         **found: object,
     ) -> None:
-        """Note a problem at a value, or at its key; codes that begin with W are warnings."""
+        """Note a problem at a value, or at its key; the code says whether it is a warning."""
         at = self.document.key(path) if at_key else self.document.at(path)
-        level = Level.WARNING if code.startswith("W") else Level.ERROR
+        level = Level.WARNING if code.startswith(_WARNS) else Level.ERROR
         self.problems.append(Problem(at, code, found, near, level))
 
     def take(self, problems: Iterable[Problem], path: Sequence[str | int]) -> None:

@@ -14,14 +14,18 @@ _GROUPS = (
     ("R6", "Correlations, clusters, macros and reference data", "关联、聚集、宏与参考数据"),
     ("T1", "Rule tests", "规则测试"),
     ("S1", "Settings", "设置"),
+    ("D1", "Desk", "指挥调度"),
+    ("D2", "Desk, doubtful", "指挥调度存疑"),
+    ("D3", "Route tests", "派单测试"),
     ("W1", "Cost", "开销"),
     ("W2", "Hygiene", "规范性"),
 )
 _HEAD = """# Problem codes
 
-Made from `engine/text/*.toml`; do not edit. Codes that begin with R (declarations), T (rule tests)
-and S (settings) are errors: nothing runs until they are mended. Codes that begin with W are
-warnings; `forewarn check --strict` fails on them. Words in `{braces}` stand for what was found.
+Made from `engine/text/*.toml`; do not edit. Codes that begin with R (declarations), T (rule tests),
+S (settings), D1 (desk) and D3 (route tests) are errors: nothing runs until they are mended. Codes
+that begin with W or D2 are warnings; `forewarn check --strict` fails on them. Words in `{braces}`
+stand for what was found.
 """
 
 
@@ -60,7 +64,7 @@ def plain_sentence(code: str, lang: str) -> str:
 
 def _is_code(name: str) -> bool:
     """Whether an entry of the catalogue is a problem of a declaration."""
-    return name[0] in "RTSW" and name[1:].isdigit()
+    return name[0] in "DRSTW" and name[1:].isdigit()
 
 
 def _cell(sentence: str) -> str:

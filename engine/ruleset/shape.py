@@ -18,7 +18,7 @@ _SECRET = re.compile(r"(?:secret|token|password)$")
 _LOGIN = re.compile(r"://[^/@\s]+@")
 _QUOTED = re.compile(r"'([^']*)'")
 _ASIDE = frozenset({"nearest", "column", "at"})
-_OURS = re.compile(r"[RW][1-9][0-9][0-9]")
+_OURS = re.compile(r"[DRW][1-9][0-9][0-9]")
 
 
 class Strict(BaseModel):
