@@ -92,7 +92,8 @@ class Guard:
             return True
         if any(address in network for network in NEVER) or address.is_multicast:
             return False
-        return address.is_global or self._private
+        local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+        return (address.is_global and not local) or self._private
 
     def check(self, url: str) -> None:
         """Look at a URL before anything is connected.

@@ -128,8 +128,7 @@ class Client:
         secrets: Sequence[str] = (),
         lookup: AbstractResolver | None = None,
     ) -> None:
-        self._url = URL(url)
-        self._guard = guarded(name, url, reach, lang)
+        self._guard, self._url = guarded(name, url, reach, lang)
         self._tls = _trust(name, reach, folder, lang)
         timeout_s = reach.timeout_s
         self._timeout = aiohttp.ClientTimeout(
@@ -216,8 +215,8 @@ class Client:
 _TIMEOUT, _TLS, _NETWORK, _HUGE, _ADDRESS = "timeout", "tls", "network", "huge-answer", "address"
 
 
-def guarded(name: str, url: str, reach: Reach, lang: str) -> Guard:
-    """The guard of a sink, once it has let the declared address pass.
+def guarded(name: str, url: str, reach: Reach, lang: str) -> tuple[Guard, URL]:
+    """The guard of a sink, and the declared address which it has let pass.
 
     Raises:
         EnvironmentUnusable: it has not, or the guard itself is declared wrongly.
@@ -231,9 +230,11 @@ def guarded(name: str, url: str, reach: Reach, lang: str) -> Guard:
         raise EnvironmentUnusable(say("sink-network", lang, name=name, why=str(error))) from error
     try:
         guard.check(url)
+        return guard, URL(url)
     except Forbidden as error:
         raise EnvironmentUnusable(say(f"sink-address-{error}", lang, name=name)) from error
-    return guard
+    except ValueError as error:
+        raise EnvironmentUnusable(say("sink-address-form", lang, name=name)) from error
 
 
 def _trust(name: str, reach: Reach, folder: Path, lang: str) -> ssl.SSLContext:
