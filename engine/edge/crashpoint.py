@@ -48,6 +48,17 @@ POINTS: Mapping[str, str] = {
     "swap-committed": "the change of rules is on disk, no event was worked on under it",
     "partitions-revoked": "partitions are taken away, their units still have their memory",
     "partitions-assigned": "partitions are given, none of their units is open",
+    "desk-read": "the desk has alerts or a receipt in hand, none is taken",
+    "desk-decided": "the desk has decided about an alert, request or clock, nothing is stored",
+    "desk-cases-kept": "a case is in the desk's open transaction, its moves are not",
+    "desk-move-kept": "a move of a case is in the desk's open transaction",
+    "desk-paper-queued": "a paper is queued in the desk's open transaction",
+    "desk-change-kept": "a transition is in the desk's open transaction, with all it led to",
+    "desk-position-kept": "how far alerts were read is in the desk's open transaction",
+    "desk-receipt-kept": "a receipt is in the desk's open transaction",
+    "desk-audited": "the audit's rows are in the desk's open transaction",
+    "desk-not-committed": "all that the desk does at once is in its open transaction",
+    "desk-committed": "the desk's transaction is on disk, the process has not gone on from it",
 }
 """Every place there is, with what has happened when it is met."""
 
