@@ -22,7 +22,7 @@ from engine.handlers import Handlers
 from engine.lot import LOT, make_intake, take_lot
 from engine.model.row_keys import subject_of
 from engine.noting import Notebook
-from engine.operators.base import Host, Logic
+from engine.operators.base import Host, Logic, Turn, place_of
 from engine.ports import Outcome, Position, Record, SourceId, Write
 from engine.ruleset.compile import Program, SpaceProgram
 from engine.state.buffer import Entry, ReorderBuffer
@@ -84,6 +84,8 @@ class Space(Telling):
             if feed in program.cleaners
         }
         self.feed_numbers = {feed: number for number, feed in enumerate(program.feeds)}
+        self.turn = Turn(program.timeless)
+        self.asks_turn = any(rule.spec.when.knows_repeats() for rule in program.rules)
         self.hosts = [self._host(number) for number in range(len(program.rules))]
         self.logics: list[Logic] = [
             rule.make(host, self._emit, self._overflow, owns)
@@ -113,6 +115,7 @@ class Space(Telling):
             partial(self._tell, rule),
             partial(self._counted, rule),
             missed=partial(self.notebook.missed, number),
+            turn=self.turn,
         )
 
     # --- taking in ------------------------------------------------------------------------
@@ -224,7 +227,7 @@ class Space(Telling):
             if at_ms < before:
                 if feed not in self.program.timeless:
                     # Its place is not its time, which then tells it from what else is there.
-                    rank = f"{at_ms:020d}{rank}"
+                    rank = place_of(at_ms, rank)
                 hits = self.handlers.revisers(feed, hits, before - at_ms)
                 if offset >= frontier:
                     self._late(source, offset, value)
@@ -284,11 +287,14 @@ class Space(Telling):
         """Hand events to the rules in order, and between them the timers that come first."""
         timers, by_feed, failed = self.timers, self.handlers.rows, self.handlers.failed
         checked = bool(self.cleaning or self.program.timeless)
+        turn = self.turn if self.asks_turn else None
         for at_ms, feed, key, rank, _log, _offset, _before, hits, event in released:
             if timers and timers[0][0] < at_ms:
                 self._fire(at_ms)
             if checked and not self._sound(feed, key, rank, event, at_ms):
                 continue
+            if turn is not None:
+                turn.rank = rank
             handlers = by_feed[feed]
             for number in hits:
                 try:

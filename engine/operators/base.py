@@ -1,6 +1,7 @@
 """What an operator is to the pipeline, and what the pipeline lends it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from hashlib import blake2b
 from heapq import heappush
 from typing import Any, Protocol
 
@@ -9,6 +10,32 @@ from engine.ports import Sent
 
 Event = Any
 """A decoded event: a struct whose attributes are the feed's fields."""
+
+
+class Turn:
+    """The event that is being handled, told apart from all others of its key.
+
+    Attributes:
+        rank: Its rank among the events of its key and time, as the reorder buffer has it.
+        timeless: Feeds whose event id does not hold the time.
+
+    """
+
+    __slots__ = ("rank", "timeless")
+
+    def __init__(self, timeless: Collection[str] = ()) -> None:
+        self.rank = ""
+        self.timeless = frozenset(timeless)
+
+    def identity(self, feed: str, at_ms: int, *, late: bool = False) -> int:
+        """A fingerprint of 64 bits, the same when the event is told again, in time or late."""
+        rank = self.rank if late or feed in self.timeless else place_of(at_ms, self.rank)
+        return int.from_bytes(blake2b(f"{feed} {rank}".encode(), digest_size=8).digest())
+
+
+def place_of(at_ms: int, rank: str) -> str:
+    """The rank of an event whose place in the order is not its time."""
+    return f"{at_ms:020d}{rank}"
 
 
 class Host:
@@ -21,10 +48,11 @@ class Host:
         tell: Says what an operator of the engine must hear about: kind, detail, event time.
         missed: Says that a try of a key is about to end without firing, while it can be looked at.
         count: Counts what happened under the rule's name.
+        turn: The event that is being handled; kept up for operators that ask for it.
 
     """
 
-    __slots__ = ("count", "dirty", "missed", "number", "send", "tell", "timers")
+    __slots__ = ("count", "dirty", "missed", "number", "send", "tell", "timers", "turn")
 
     def __init__(
         self,
@@ -35,6 +63,7 @@ class Host:
         tell: Callable[[str, str, int], None] = lambda _kind, _detail, _at_ms: None,
         count: Callable[[str], None] = lambda _name: None,
         missed: Callable[[str, int], None] = lambda _key, _at_ms: None,
+        turn: Turn | None = None,
     ) -> None:
         self.number = number
         self.timers = timers
@@ -43,6 +72,7 @@ class Host:
         self.tell = tell
         self.missed = missed
         self.count = count
+        self.turn = turn or Turn()
 
     def wake(self, at_ms: int, key: str) -> None:
         """Ask to be called at an instant of event time, after all events up to it."""

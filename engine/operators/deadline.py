@@ -20,6 +20,7 @@ from engine.operators.base import Event, EventCodec, Host
 from engine.operators.deadline_clock import (
     ATTENDED,
     CANCELLED,
+    FORGET_AFTER_MS,
     Clock,
     Cycle,
     Parts,
@@ -28,10 +29,6 @@ from engine.operators.deadline_clock import (
 )
 from engine.operators.specs.deadline import DeadlineSpec
 from engine.ruleset.spec import LevelSpec
-
-FORGET_AFTER_MS = 400 * 86_400_000
-"""A single deadline that was met is remembered this long after its due instant, so that a start
-event that is sent again does not start it anew."""
 
 
 class DeadlineLogic:
@@ -257,6 +254,11 @@ class DeadlineLogic:
             amount = need.amount(event, self.scope(key, event, event_ms, {"start": start}))
         if amount is None:
             return
+        if self.spec.retract:
+            identity = self.host.turn.identity(need.feed, event_ms, late=event_ms < now_ms)
+            clock = self.keys.setdefault(key, Clock())
+            if clock.told_before(number, identity, event_ms, now_ms - self.late_ms):
+                return
         if unknown and self.spec.retract:
             self._remember(key, [event_ms, number, amount, event])
             return

@@ -16,6 +16,10 @@ CANCELLED = -2
 
 HOUR_MS = 3_600_000
 
+FORGET_AFTER_MS = 400 * 86_400_000
+"""A single deadline that was met is remembered this long after its due instant, so that a start
+event that is sent again does not start it anew."""
+
 Test = Callable[[Event, Any], Any] | None
 Steps = list[tuple[int, int]]
 """Instants and the severity rank that each asks for, in order."""
@@ -65,10 +69,13 @@ class Clock:
         wake: The instant of the timer that counts, or 0.
         early: Of a rule that retracts, what came before the start was known: instant, need (or
             that it was attended or cancelled), amount, and the event.
+        counted: Of a rule that retracts, what was counted, for as long as it may be told again:
+            what it was counted for and its fingerprint, and when it happened.
 
     """
 
     __slots__ = (
+        "counted",
         "cycles",
         "early",
         "feed",
@@ -90,6 +97,15 @@ class Clock:
         self.paused = 0
         self.wake = 0
         self.early: list[list[Any]] = []
+        self.counted: dict[tuple[int, int], int] = {}
+
+    def told_before(self, what: int, identity: int, at_ms: int, oldest_ms: int) -> bool:
+        """Whether an event was counted for this before; it is noted, what is too old forgotten."""
+        if (what, identity) in self.counted:
+            return True
+        self.counted = {one: at for one, at in self.counted.items() if at >= oldest_ms}
+        self.counted[what, identity] = at_ms
+        return False
 
     def due_after(
         self, cycle: Cycle, pause: tuple[int, int], spec: DeadlineSpec, calendar: WorkCalendar
@@ -138,6 +154,8 @@ class Clock:
             [*seen, None if event is None else codec.plain(event)] for *seen, event in self.early
         ]
         newest = [self.last, self.last_end, self.paused, self.wake, early]
+        if self.counted:
+            newest.append(sorted([*one, at_ms] for one, at_ms in self.counted.items()))
         cycles = [cycle.save() for _, cycle in sorted(self.cycles.items())]
         return [self.start, self.start_ms, self.feed, newest, cycles]
 
@@ -146,11 +164,13 @@ class Clock:
         """The clock that `save` wrote down; older ones had nothing that came early."""
         clock = cls()
         clock.start, clock.start_ms, clock.feed, newest, cycles = saved
-        clock.last, clock.last_end, clock.paused, clock.wake, *early = newest
+        clock.last, clock.last_end, clock.paused, clock.wake, *lists = newest
+        early, counted = [*lists, [], []][:2]
         clock.early = [
             [*seen, None if plain is None else codec.event(parts.feed_of(seen[1]), plain)]
-            for *seen, plain in (early[0] if early else ())
+            for *seen, plain in early
         ]
+        clock.counted = {(what, identity): at_ms for what, identity, at_ms in counted}
         for plain in cycles:
             cycle = Cycle.load(plain)
             clock.cycles[cycle.number] = cycle

@@ -114,7 +114,7 @@ class SilenceLogic:
                 return
             elif key in self.life.open:
                 due, _ = self.next_due(key, watch.last, watch.last)
-                if due is not None and event_ms >= due:
+                if due is not None and event_ms > due:  # at the due instant is in time
                     self.life.gone(key, event_ms, event)
                 else:
                     self.life.retract(key, event_ms, event)

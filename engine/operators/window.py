@@ -18,7 +18,7 @@ from engine.operators.base import Event, EventCodec, Host
 from engine.operators.baselines import WEEK_MS, Compared, weekly
 from engine.operators.buckets import Aggregate, Cell
 from engine.operators.specs.window import WindowSpec
-from engine.operators.window_late import take_late
+from engine.operators.window_late import Note, newest, take_late
 
 Value = Callable[[Event, Any], Any]
 Scope = Callable[[str, Event, int], Names]
@@ -65,16 +65,18 @@ class Series:
         cells: Buckets by their number; a bucket ends at edge (number + 1).
         event, feed: The newest sample, for the words of an alert.
         weeks: For `weeks`: by hour of the week, [week, windows, sum of their values].
+        notes: Where late samples are taken, what is known of each bucket beside its numbers.
 
     """
 
-    __slots__ = ("cells", "event", "feed", "weeks")
+    __slots__ = ("cells", "event", "feed", "notes", "weeks")
 
     def __init__(self) -> None:
         self.cells: dict[int, Cell] = {}
         self.event: Event = None
         self.feed = ""
         self.weeks: dict[int, list[list[Any]]] = {}
+        self.notes: dict[int, Note] = {}
 
 
 class Panel:
@@ -93,7 +95,9 @@ class WindowLogic:
 
     State: per key (and neighbour) one small bucket for each `every` in which a sample came, as far
     back as the window and its baseline reach; the newest sample; for `weeks` one number for each
-    hour and week. Forgotten when the last bucket is out of reach.
+    hour and week; with `late: retract` also the newest sample of each bucket and eight bytes for
+    each sample, by which one that is told again is known. Forgotten when the last bucket is out of
+    reach.
     """
 
     def __init__(
@@ -134,7 +138,7 @@ class WindowLogic:
         of, extras, keys, opened = self.of, self.extras, self.keys, self.life.open
         every, offset, field = self.spec.every_ms, self.offset_ms, self.member_field
         add, fresh, touch = self.aggregate.add, self.aggregate.fresh, self.host.dirty.add
-        listens = self.life.listens
+        listens, late, turn = self.life.listens, self.spec.late_ms, self.host.turn
 
         def on_event(key: str, event: Event, at_ms: int) -> None:
             value: Any = 1
@@ -150,6 +154,10 @@ class WindowLogic:
                 if series is None:
                     series = panel.members[member] = Series()
                 number = (at_ms + offset) // every
+                if late and not series.notes.setdefault(number, Note()).take(
+                    (feed, event), at_ms, turn.identity(feed, at_ms)
+                ):
+                    return
                 cell = series.cells.get(number)
                 if cell is None:
                     cell = series.cells[number] = fresh()
@@ -220,6 +228,8 @@ class WindowLogic:
         for member in list(panel.members):
             series = panel.members[member]
             series.cells = {n: c for n, c in series.cells.items() if n > end - self.keep}
+            if series.notes:
+                series.notes = {n: c for n, c in series.notes.items() if n > end - self.keep}
             if not series.cells and not series.weeks and not values[member][0]:
                 del panel.members[member]
         self._ask(key, panel, end, at_ms, lasts=any(count for count, _ in values.values()))
@@ -271,7 +281,7 @@ class WindowLogic:
         compared: Compared,
     ) -> bool:
         """Tell the alert's life what a window shows; answers whether it shows anything."""
-        life, event = self.life, series.event
+        life, (feed, event) = self.life, self.newest(series, at_ms)
         names, holds, limit = None, None, None
         if value is not None:
             names = self.scope(key, event, at_ms)
@@ -290,7 +300,7 @@ class WindowLogic:
             "spread": compared.spread,
             "from": at_ms - self.spec.over_ms,
             "to": at_ms,
-            "feed": series.feed,
+            "feed": feed,
         }
         if holds:
             life.hold(key, at_ms, at_ms, event, facts, member)
@@ -301,6 +311,10 @@ class WindowLogic:
         if life.listens and life.find(key, member) is not None:
             life.event(key, event, at_ms, member)
         return True
+
+    def newest(self, series: Series, at_ms: int) -> tuple[str, Event]:
+        """Feed and event of the newest sample of the windows that end at an edge."""
+        return newest(series, (at_ms + self.offset_ms) // self.spec.every_ms)
 
     def _ask(self, key: str, panel: Panel, end: int, at_ms: int, *, lasts: bool) -> None:
         """Ask for the next edge at which anything can change, or forget the key.
@@ -360,21 +374,29 @@ class WindowLogic:
                 series.feed,
                 self.codec.plain(series.event),
                 sorted([slot, *entries] for slot, entries in series.weeks.items()),
+                *self._noted(series),
             ]
             for member, series in sorted(panel.members.items())
         ]
         return [[members, panel.wake, panel.known], episodes]
+
+    def _noted(self, series: Series) -> list[Any]:
+        """What is known of the buckets, as plain values, where late samples are taken."""
+        notes = sorted(series.notes.items())
+        return [[[number, note.save(self.codec)] for number, note in notes]] if notes else []
 
     def load(self, key: str, saved: Any) -> None:
         """Take up a saved key and ask for its timers again."""
         kept, episodes = saved
         if kept is not None:
             panel = self.keys[key] = Panel()
-            for member, cells, feed, event, weeks in kept[0]:
+            for member, cells, feed, event, weeks, *noted in kept[0]:
                 series = panel.members[member] = Series()
                 series.cells = {number: self.aggregate.taken(cell) for number, cell in cells}
                 series.feed, series.event = feed, self.codec.event(feed, event)
                 series.weeks = {slot: [list(one) for one in entries] for slot, *entries in weeks}
+                notes = noted[0] if noted and self.spec.late_ms else ()
+                series.notes = {number: Note.load(note, self.codec) for number, note in notes}
             panel.wake, panel.known = kept[1], kept[2]
             self.host.wake(panel.wake, key)
         self.life.load(key, episodes)

@@ -1,7 +1,9 @@
 """deadline that retracts: what is told late gives what it would have given in time."""
 
+import json
 from dataclasses import dataclass
 
+import law_stage
 import pytest
 from deadline_oracle import Seen
 from deadline_stage import DAY_H, MONTH, MONTH_AND_5, at_hours, hour, stage, workdays
@@ -190,3 +192,56 @@ def test_a_single_deadline_told_in_two_cuts_gives_the_same_alerts() -> None:
 
 def test_monthly_deadlines_told_in_two_cuts_give_the_same_alerts() -> None:
     two_cuts(monthly, days=60)
+
+
+PAYMENTS = """
+feed: readings
+title: {zh: 缴存, en: Payments}
+topic: feed.readings
+format: json
+key: project
+id: [project, number, at]
+time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
+lateness: 0s
+fields:
+  project: text
+  number: integer
+  what: text
+  amount: {type: number, unit: CNY}
+  at: {type: time, format: epoch-ms}
+purpose: [tests]
+"""
+OWES = """
+by: project
+when:
+  deadline:
+    start: {feed: readings, where: what == "start"}
+    within: 10h
+    need: {feed: readings, where: what == "pay", sum: amount, reach: 10 CNY}
+late: {allow: 30h, then: retract}
+"""
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(
+    ("hours", "fires"),
+    [
+        pytest.param([0, 2, 5, 2], True, id="told-in-time-and-again-late"),
+        pytest.param([0, 5, 2, 7, 2], True, id="told-late-twice"),
+        pytest.param([2, 5, 2, 0], True, id="told-again-before-the-start-is-known"),
+        pytest.param([0, 2, 5, 3], False, id="another-payment-is-another-payment"),
+    ],
+)
+def test_a_payment_that_is_told_again_is_counted_once(
+    hours: list[int], fires: bool, restarted: bool
+) -> None:
+    lines = []
+    for at_hour in hours:
+        at = law_stage.T0 + at_hour * 60 * law_stage.MIN
+        event = {"project": "p", "number": at_hour, "amount": 5, "at": at}
+        event |= {"what": {0: "start", 5: "else", 7: "else"}.get(at_hour, "pay")}
+        lines.append((at, "readings", json.dumps(event).encode()))
+    cuts = range(1, len(lines))
+    stage_ = law_stage.Stage(law_stage.project(PAYMENTS, {"owes": OWES}), 12 * 60 * law_stage.MIN)
+    changes = stage_.run(lines, cuts, cuts if restarted else ()).changes
+    assert bool(changes) is fires

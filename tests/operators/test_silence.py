@@ -88,7 +88,8 @@ def test_hours_that_do_not_count_put_the_due_instant_off() -> None:
     ("late", "expected"),
     [
         pytest.param(30, [("fired", 60), ("retracted", 60), ("fired", 90)], id="before-due"),
-        pytest.param(60, [("fired", 60), ("cleared", 60), ("fired", 120)], id="at-due"),
+        pytest.param(60, [("fired", 60), ("retracted", 60), ("fired", 120)], id="at-due"),
+        pytest.param(61, [("fired", 60), ("cleared", 61), ("fired", 121)], id="a-minute-after-due"),
         pytest.param(75, [("fired", 60), ("cleared", 75)], id="after-due"),
         pytest.param(-5, [("fired", 60)], id="older-than-the-last-event"),
     ],
@@ -149,6 +150,67 @@ def test_every_silence_is_found_to_the_minute_and_no_other(case: tuple) -> None:
 def test_a_restart_before_any_event_changes_nothing(case: tuple) -> None:
     found, expected = both(case, restarts=tuple(case[0]))
     assert found == expected
+
+
+def lasting(said: list) -> list:
+    """What is left of what was told when the alerts that were withdrawn are struck out."""
+    runs: dict[int, list] = {}
+    for what, _, since, at, _ in said:
+        runs.setdefault(since, []).append((what, (at - T0) // MIN))
+        if what == "retracted":
+            runs[since].clear()
+    return sorted(one for run in runs.values() for one in run)
+
+
+def tell_late(scene: Stage, story: list[tuple[int, int]], until: int) -> list:
+    """Tell each event of a story at a place of its own, not before the one that came before it."""
+    told = T0
+    for minute, delay in story:
+        at = T0 + minute * MIN
+        told = max(told, at + delay * MIN)
+        scene.timers_before(told)
+        if told > at:
+            handler = scene.logic.late("feed")
+            assert handler is not None
+            handler("k", {"m": minute}, at, told)
+            scene.save()
+        else:
+            scene.event("feed", "k", {"m": minute}, at)
+        scene.restart(["k"], told)
+    scene.timers_before(T0 + until * MIN + 1)
+    return lasting(scene.judge.said)
+
+
+stories = st.lists(
+    st.tuples(st.integers(0, 900), st.sampled_from([0, 0, 5, 30, 90, 200])),
+    min_size=1,
+    max_size=10,
+    unique_by=lambda one: one[0],
+).map(sorted)
+late_cases = st.tuples(stories, st.booleans(), st.sampled_from([20, 60, 150]), st.booleans())
+
+
+def test_a_report_told_late_leaves_the_alerts_that_it_would_have_left_in_time() -> None:
+    fired: list[bool] = []
+    withdrawn: list[bool] = []
+
+    @settings(max_examples=500, deadline=None)
+    @given(late_cases)
+    def law(case: tuple) -> None:
+        story, rostered, at_least, hours = case
+        cuts = []
+        for told in (story, [(minute, 0) for minute, _ in story]):
+            during = NIGHT_OFF if hours else None
+            stints = [(0, 2500)] if rostered else None
+            scene = stage(at_least, stints, forget=2500, during=during, retract=True)
+            cuts.append(tell_late(scene, told, 2000))
+            withdrawn.append(any(what == "retracted" for what, *_ in scene.judge.said))
+        assert cuts[0] == cuts[1]
+        fired.append(bool(cuts[0]))
+
+    law()
+    assert sum(fired) > 0.3 * len(fired)
+    assert sum(withdrawn) > 0.1 * len(withdrawn)
 
 
 @settings(max_examples=100, deadline=None)

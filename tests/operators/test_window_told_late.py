@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from functools import cache
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from law_stage import MIN, T0, Stage, project
@@ -34,9 +35,18 @@ RULES = {
 END = 240
 
 
+IDS = {
+    "id-without-time": "id: [sensor, number]",
+    "id-with-time": "id: [sensor, at]",
+    "id-with-time-and-more": "id: [sensor, at, number]",
+    "content-is-the-id": "",
+}
+
+
 @cache
-def program() -> Program:
-    return project(FEED, {name: words + LATE for name, words in RULES.items()})
+def program(ids: str = "id-without-time") -> Program:
+    feed = FEED.replace("id: [sensor, number]", IDS[ids])
+    return project(feed, {name: words + LATE for name, words in RULES.items()})
 
 
 def world(minutes: list[float]) -> list[Line]:
@@ -87,6 +97,32 @@ def test_an_alert_that_should_have_been_is_told_late_with_its_own_times() -> Non
 def test_a_late_sample_in_an_alert_that_goes_on_leaves_its_start_alone() -> None:
     minutes = [0.5, 1.5, 2.5, 6, 7, 11, 3.5, 16, 17]
     assert [one for one in told(minutes, "many") if one[0] == "fired"] == [("fired", 10, 10)]
+
+
+@pytest.mark.parametrize("ids", IDS)
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(
+    ("arriving", "why"),
+    [
+        ([0.5, 1.5, 11, 2.5, 16, 2.5], "told late twice, at two watermarks"),
+        ([0.5, 1.5, 2.5, 16, 2.5], "told in time, and again late"),
+        ([0.5, 1.5, 2.5, 2.5, 16, 1.5, 2.5, 17, 0.5], "told again and again"),
+    ],
+)
+def test_a_sample_that_is_told_again_is_counted_once(
+    arriving: list[float], why: str, ids: str, restarted: bool
+) -> None:
+    # three samples in ten minutes are not too many; a fourth is
+    lines = world(arriving)
+    numbers = {minute: number for number, minute in reversed(list(enumerate(arriving)))}
+    lines = [lines[numbers[minute]] for minute in arriving]
+    cuts = range(1, len(lines))
+    saved = Stage(program(ids), END * MIN).run(lines, cuts, cuts if restarted else ())
+    assert "many" not in {one.rule for one in saved.changes}, why
+    assert not any(saved.rows.values())
+    lines.append(world([*arriving, 3.5])[-1])
+    more = Stage(program(ids), END * MIN).run(lines, range(1, len(lines)))
+    assert "many" in {one.rule for one in more.changes}, "another sample is another sample"
 
 
 arrivals = st.lists(

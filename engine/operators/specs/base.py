@@ -61,6 +61,10 @@ class OperatorSpec:
         """How long it looks back before it fires; a longer `for` is probably a mistake. 0: none."""
         return 0
 
+    def knows_repeats(self) -> bool:
+        """Whether it knows an event that is told again, for which it asks what its id is."""
+        return False
+
     def keeps_every_key(self) -> bool:
         """Whether it remembers something of each key that any event names."""
         return False

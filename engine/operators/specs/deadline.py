@@ -87,6 +87,10 @@ class DeadlineSpec(OperatorSpec):
         """Texts and limits may read any field of the start event."""
         return True
 
+    def knows_repeats(self) -> bool:
+        """What is told late may have been told before."""
+        return self.retract
+
     def awaits_unseen(self) -> bool:
         """A roster's keys are due though nothing was heard of them."""
         return self.roster is not None

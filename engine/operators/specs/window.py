@@ -92,6 +92,10 @@ class WindowSpec(OperatorSpec):
         """Neighbours have alerts of their own."""
         return self.baseline is not None and bool(self.baseline.neighbours)
 
+    def knows_repeats(self) -> bool:
+        """A sample that is told late may have been told before."""
+        return bool(self.late_ms)
+
     def keeps_every_key(self) -> bool:
         """Every key has buckets."""
         return True

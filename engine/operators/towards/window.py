@@ -40,11 +40,12 @@ def _member(
     compared = logic.compared(series, member, values, end, edge, None)
     if logic.spec.baseline is not None and logic.spec.baseline.neighbours and not enough:
         value = None
-    names = logic.scope(key, series.event, at_ms)
+    event = logic.newest(series, edge)[1]
+    names = logic.scope(key, event, at_ms)
     names.update(value=value, baseline=compared.mean, spread=compared.spread)
     found = {"from_at": edge - logic.spec.over_ms, "to_at": edge}
     steps = [Step("window-span", met=True, found=found)]
-    steps += _judged(logic.spec, logic.limit, (count, value), series.event, names)
+    steps += _judged(logic.spec, logic.limit, (count, value), event, names)
     return tried(logic.life, key, member, at_ms, steps)
 
 
