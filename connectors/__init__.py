@@ -18,6 +18,7 @@ SOURCES: Mapping[str, str] = {
     "http": "connectors.sources.http",
     "jtt808": "connectors.sources.jtt808",
     "kafka": "connectors.sources.kafka",
+    "nmea": "connectors.sources.nmea",
 }
 SINKS: Mapping[str, str] = {
     "console": "connectors.sinks.console",

@@ -7,11 +7,12 @@ callers' own buffers fill and they wait.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol
+from ipaddress import ip_address
+from typing import NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork
 
 from connectors.sources.inbox import InboxSource
 from engine.errors import EnvironmentUnusable, NotKept
@@ -20,6 +21,7 @@ from engine.text import say
 
 _READ = 16 * 1024
 _BACKLOG = 1024
+_DISK_S = 1.0
 _PATIENCE_S = 5.0
 """So long an answer may take to leave, and what is in hand may take to be kept at the end."""
 
@@ -29,6 +31,7 @@ class DoorOptions(BaseModel):
 
     Attributes:
         host: Address to listen on; `port` 0 takes any free one.
+        senders: Addresses or networks that may send; everybody when empty.
         connections: Callers at once; a further one is hung up at once.
         login_s: By when a caller must have said who it is, in seconds.
         idle_s: How long a known caller may say nothing whole.
@@ -42,6 +45,7 @@ class DoorOptions(BaseModel):
     feed: str
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
+    senders: tuple[IPvAnyNetwork, ...] = ()
     connections: int = Field(default=5000, ge=1, le=100_000)
     login_s: float = Field(default=30.0, gt=0)
     idle_s: float = Field(default=600.0, gt=0)
@@ -49,9 +53,20 @@ class DoorOptions(BaseModel):
     batch: int = Field(default=4000, ge=1, le=100_000)
     lang: str = "en"
 
+    @property
+    def guarded(self) -> bool:
+        """Whether strangers stay out."""
+        return bool(self.senders)
 
-class Hangup(Exception):
-    """End this connection; the reason is counted."""
+    def lets_in(self, address: str) -> bool:
+        """Whether a sender at this address may send."""
+        if not self.senders:
+            return True
+        try:
+            place = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        return any(place in network for network in self.senders)
 
 
 class Said(NamedTuple):
@@ -81,6 +96,10 @@ class Talk(Protocol):
     def known(self) -> bool:
         """Whether the caller has said who it is, and may call."""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the caller sends again what was not acknowledged."""
+
     def hear(self, data: bytes) -> Said:
         """What these bytes mean. Never raises, whatever they are."""
 
@@ -107,14 +126,18 @@ class DoorSource(InboxSource):
         self._server: asyncio.Server | None = None
         self._calls: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def open(self, resume: Any) -> None:
+    async def prepare(self, resume: Mapping[str, int]) -> None:
+        """Find the place in the inbox, without listening."""
+        await super().open(resume)
+
+    async def open(self, resume: Mapping[str, int]) -> None:
         """Find the place in the inbox, then listen.
 
         Raises:
             EnvironmentUnusable: the port is taken or not allowed.
 
         """
-        await super().open(resume)
+        await self.prepare(resume)
         host, port = self._options.host, self._options.port
         try:
             self._server = await asyncio.start_server(
@@ -143,7 +166,9 @@ class DoorSource(InboxSource):
     async def _call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - the server runs us in one
-        if len(self._calls) >= self._options.connections or self._server is None:
+        address = writer.get_extra_info("peername")[0]
+        is_full = len(self._calls) >= self._options.connections
+        if is_full or self._server is None or not self._options.lets_in(address):
             self.context.count("turned-away", 1)
             writer.close()
             return
@@ -152,22 +177,19 @@ class DoorSource(InboxSource):
         talk = self._talk()
         why = "gone"
         try:
-            why = await self._listen(talk, reader, writer)
-        except Hangup as hangup:
-            why = str(hangup)
+            why = await self.listen(talk, reader, writer)
         except OSError:
             why = "broken"
         finally:
             del self._calls[task]
             self.context.count(f"ended-{why}", 1)
             writer.close()
-            with suppress(NotKept):
-                await self._keep(talk.end())
+            await self.heard(talk.end(), talk)
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(_PATIENCE_S):
                     await writer.wait_closed()
 
-    async def _listen(
+    async def listen(
         self, talk: Talk, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> str:
         """Hear a caller out; answers why it ended."""
@@ -188,12 +210,7 @@ class DoorSource(InboxSource):
             said = talk.hear(data)
             if said.whole and talk.known:
                 until = clock() + options.idle_s
-            try:
-                await self._keep(said)
-                answer = said.answer
-            except NotKept:
-                self.context.count("not-kept", said.whole)
-                answer = said.sorry
+            answer = said.answer if await self.heard(said, talk) else said.sorry
             if answer:
                 writer.write(answer)
                 try:
@@ -205,11 +222,24 @@ class DoorSource(InboxSource):
             if said.hangup:
                 return said.hangup
 
-    async def _keep(self, said: Said) -> None:
-        """Keep what was said; what the feed would refuse goes to the dead letter."""
+    async def heard(self, said: Said, talk: Talk) -> bool:
+        """Keep what was said; answers whether it is kept.
+
+        What the feed would refuse goes to the dead letter. Where nobody can be asked to send it
+        again, a disk that refuses is waited for, and the sender is not read from.
+        """
         good, bad = self.sift(said.records)
-        await self.keep(good, [*said.refused, *bad])
+        while True:
+            try:
+                await self.keep(good, [*said.refused, *bad])
+                break
+            except NotKept:
+                if talk.repeats or self.closed:
+                    self.context.count("not-kept", max(said.whole, 1))
+                    return False
+                await asyncio.sleep(_DISK_S)
         if said.whole:
             self.context.count("messages", said.whole)
         if good:
             self.context.count("records", len(good))
+        return True

@@ -63,6 +63,8 @@ class Hj212Talk:
         self._wary = Wary(count)
         self._known = False
 
+    repeats = True
+
     @property
     def known(self) -> bool:
         """Whether a monitor of the list has shown its password."""

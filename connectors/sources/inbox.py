@@ -114,6 +114,11 @@ class InboxSource:
         self._room.set()
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing more is read from it."""
+        return self._closed
+
+    @property
     def full(self) -> bool:
         """Whether the rules are so far behind that nobody should hand over more."""
         return self.unread >= self._limit

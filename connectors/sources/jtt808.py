@@ -79,6 +79,8 @@ class Jtt808Talk:
         self._wary = Wary(count)
         self._serial = -1
 
+    repeats = True
+
     @property
     def known(self) -> bool:
         """Whether a terminal of the list has shown its code."""

@@ -46,8 +46,8 @@ class TerminalOptions(DoorOptions):
 
     @property
     def guarded(self) -> bool:
-        """Whether strangers stay out: somebody is listed, and not everybody may call."""
-        return not self.open
+        """Whether strangers stay out: not everybody may call, or not from everywhere."""
+        return not self.open or bool(self.senders)
 
 
 class Entry(NamedTuple):
