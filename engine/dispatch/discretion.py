@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from engine.model.masks import mask_text
+from engine.model.masks import mask_name, mask_text
 
 OPEN = frozenset(
     {
@@ -20,7 +20,7 @@ OPEN = frozenset(
 )  # fmt: skip
 """Fields of a change that come from declarations and from the clock, never from an event."""
 
-_SHORTEST = 2
+_SHORTEST, _NAME = 2, 4
 _PLACES = {"lon", "lat"}
 _DEGREES = 2
 """Decimals that a position keeps: about a kilometre."""
@@ -43,10 +43,15 @@ def masked_body(body: bytes) -> dict[str, Any]:
 def concealed(text: str, body: bytes) -> str:
     """A text about a delivery, such as a peer's answer, without what its body says of anybody."""
     found = _plain(body)
-    hidden = {one for name in found.keys() - OPEN for one in _words(found[name])}
-    for word in sorted(hidden, key=lambda word: (-len(word), word)):
-        text = text.replace(word, mask_text(word))
+    words = {one for name in found.keys() - OPEN for one in _words(found[name])}
+    for word in sorted(words, key=lambda word: (-len(word), word)):
+        text = text.replace(word, hidden(word))
     return _NUMBERS.sub(lambda digits: mask_text(digits[0]), text)
+
+
+def hidden(word: str) -> str:
+    """A text that may be anything: of a short one, as names are, only the first character stays."""
+    return mask_name(word) if len(word) <= _NAME else mask_text(word)
 
 
 def _plain(body: bytes) -> Mapping[str, Any]:
@@ -65,7 +70,7 @@ def _masked(value: Any) -> Any:
         case list():
             return [_masked(part) for part in value]
         case str():
-            return mask_text(value)
+            return hidden(value)
         case float():
             return round(value, _DEGREES)
         case int() if _NUMBERS.search(str(value)):

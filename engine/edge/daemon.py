@@ -10,11 +10,13 @@ import structlog
 
 from engine.chain import Chain
 from engine.edge.collector import calm_collector
+from engine.edge.control import OUTBOX, RELOAD, asked_here
 from engine.edge.embedded import Embedded, Work
 from engine.edge.health import Health
 from engine.edge.metrics import Metrics
 from engine.edge.notify import tell_manager
 from engine.edge.outbox import Senders
+from engine.edge.outbox_door import OutboxDoor
 from engine.edge.reload_wiring import Rules, listen_for_reloads, make_reloader
 from engine.edge.server import OpsServer
 from engine.edge.settings import Configured
@@ -138,12 +140,15 @@ async def _run(
                 watch.read_by(_posted(plan, daemon.work))
 
             async with AsyncExitStack() as stack:
+                does = (OUTBOX,) if rules is None else (RELOAD, OUTBOX)
+                token = stack.enter_context(asked_here(configured, server.port, does, lang))
+                server.outbox = OutboxDoor(token, store, senders).post
                 if rules is not None:
                     reloader = make_reloader(
                         rules, configured, program, daemon, metrics, work_over, went_live, lang
                     )
                     await stack.enter_async_context(
-                        listen_for_reloads(reloader, rules, configured, server, once=once)
+                        listen_for_reloads(reloader, rules, configured, server, token, once=once)
                     )
                 stack.enter_context(_signals(daemon.stop))
                 try:

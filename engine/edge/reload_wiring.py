@@ -1,7 +1,6 @@
 """Puts the parts of a reload together for an embedded daemon, and listens to those who ask."""
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -14,7 +13,7 @@ from engine.edge.embedded import Embedded
 from engine.edge.metrics import Metrics
 from engine.edge.reference.answers import Answers
 from engine.edge.reload import Live, Reloader, Rework
-from engine.edge.reload_door import Control, Door, close_control, open_control
+from engine.edge.reload_door import Door
 from engine.edge.reload_fit import read_feeds, restart_needed
 from engine.edge.reload_good import GoodSets, name_of
 from engine.edge.reload_trial import Trial
@@ -27,7 +26,6 @@ from engine.ruleset.compile import Program
 from engine.ruleset.renew import Declared
 from engine.ruleset.source import DeclaredFile
 from engine.ruleset.spec import Project
-from engine.secret_files import read_secret
 
 log = structlog.get_logger("reload")
 
@@ -106,15 +104,18 @@ def make_reloader(
 
 @asynccontextmanager
 async def listen_for_reloads(
-    reloader: Reloader, rules: Rules, configured: Configured, server: OpsServer, *, once: bool
+    reloader: Reloader,
+    rules: Rules,
+    configured: Configured,
+    server: OpsServer,
+    token: str,
+    *,
+    once: bool,
 ) -> AsyncIterator[None]:
     """While this is held, signals, requests and changed folders bring edited rules in."""
-    wanted, folder, lang = configured.values.reload, configured.data_folder, reloader.lang
-    token = read_secret(wanted.token, wanted.token_file, configured.folder, lang)
+    wanted = configured.values.reload
     door = Door(token, lambda only_plan: reloader.reload(only_plan=only_plan, why="asked"))
     server.reload = door.post
-    host = configured.values.metrics.host
-    open_control(folder, Control(host, server.port, door.token, os.getpid()))
     tasks: set[asyncio.Task[object]] = set()
 
     def start(work: Coroutine[None, None, object], name: str) -> None:
@@ -139,7 +140,6 @@ async def listen_for_reloads(
     finally:
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.remove_signal_handler(signal.SIGHUP)
-        close_control(folder)
         for task in tuple(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The door for operators: `/live`, `/ready`, `/metrics`, `/reload`; loopback by default."""
+"""Doors for operators: `/live`, `/ready`, `/metrics`, `/reload`, `/outbox`; loopback by default."""
 
 from collections.abc import Awaitable, Callable
 
@@ -18,6 +18,7 @@ class OpsServer:
         self._health, self._metrics, self._lang = health, metrics, lang
         self._runner: web.AppRunner | None = None
         self.reload: Callable[[web.Request], Awaitable[web.Response]] | None = None
+        self.outbox: Callable[[web.Request], Awaitable[web.Response]] | None = None
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -31,7 +32,8 @@ class OpsServer:
         app.router.add_get("/live", self._live)
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/metrics", self._text)
-        app.router.add_post("/reload", self._asked)
+        app.router.add_post("/reload", self._asked_to_reload)
+        app.router.add_post("/outbox", self._asked_of_outbox)
         self._runner, self.port = await listen(app, host, port, self._lang)
 
     async def stop(self) -> None:
@@ -48,16 +50,25 @@ class OpsServer:
         body = {"ready": not reasons, "reasons": reasons, "notes": list(self._health.notes())}
         return web.json_response(body, status=200 if not reasons else 503)
 
-    async def _asked(self, request: web.Request) -> web.Response:
-        """Hand a request for a reload on, where this process takes any."""
-        if self.reload is None:
-            return web.json_response({"error": "not here"}, status=404)
-        return await self.reload(request)
+    async def _asked_to_reload(self, request: web.Request) -> web.Response:
+        return await _asked(self.reload, request)
+
+    async def _asked_of_outbox(self, request: web.Request) -> web.Response:
+        return await _asked(self.outbox, request)
 
     async def _text(self, _request: web.Request) -> web.Response:
         self._metrics.ready(self._health.is_ready)
         kind = "text/plain; version=0.0.4; charset=utf-8"
         return web.Response(body=self._metrics.text(), headers={"Content-Type": kind})
+
+
+async def _asked(
+    door: Callable[[web.Request], Awaitable[web.Response]] | None, request: web.Request
+) -> web.Response:
+    """Hand a request on, where this process takes any of its kind."""
+    if door is None:
+        return web.json_response({"error": "not here"}, status=404)
+    return await door(request)
 
 
 async def listen(

@@ -38,6 +38,7 @@ VERBS: Mapping[str, str] = {
     "reload": "running",
     "simulate": "running",
     "state": "state",
+    "outbox": "outbox",
     "receive": "running",
     "demo": "running",
     "doctor": "about",

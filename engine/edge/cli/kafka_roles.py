@@ -10,11 +10,13 @@ import structlog
 
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.kafka_link import link_of
+from engine.edge.control import OUTBOX, asked_here
 from engine.edge.health import Health
 from engine.edge.kafka_metrics import KafkaMetrics
 from engine.edge.metrics import Metrics
 from engine.edge.notify import tell_manager
 from engine.edge.outbox import Senders
+from engine.edge.outbox_door import OutboxDoor
 from engine.edge.reload_wiring import Rules
 from engine.edge.reload_worker import WorkerCheck, heed_signal
 from engine.edge.server import OpsServer
@@ -55,12 +57,12 @@ def run_role(
 
     async def beside() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(_operations(configured, watcher, lang))
+            server = await stack.enter_async_context(_operations(configured, watcher, lang))
             if rules is not None:
                 check = WorkerCheck(rules, configured, project, watcher.metrics, lang)
                 await stack.enter_async_context(heed_signal(check))
             if role is None:
-                await _dispatch(configured, project, link, watcher, lang)
+                await _dispatch(configured, project, link, watcher, server, lang)
             await asyncio.Event().wait()
 
     run_worker(
@@ -112,11 +114,11 @@ async def _dispatcher_alone(
     """The dispatcher as a process of its own; SIGTERM and SIGINT end it."""
     watcher = Watcher()
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(_operations(configured, watcher, lang))
+        server = await stack.enter_async_context(_operations(configured, watcher, lang))
         if rules is not None:
             check = WorkerCheck(rules, configured, project, watcher.metrics, lang)
             await stack.enter_async_context(heed_signal(check))
-        work = asyncio.create_task(_dispatch(configured, project, link, watcher, lang))
+        work = asyncio.create_task(_dispatch(configured, project, link, watcher, server, lang))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, work.cancel)
@@ -130,7 +132,12 @@ async def _dispatcher_alone(
 
 
 async def _dispatch(
-    configured: Configured, project: Project, link: Link, watcher: Watcher, lang: str
+    configured: Configured,
+    project: Project,
+    link: Link,
+    watcher: Watcher,
+    server: OpsServer,
+    lang: str,
 ) -> None:
     """Alerts from the topic into the store, and from its outbox to the sinks, until cancelled."""
     plan = plan_connectors(configured, project, lang)
@@ -145,8 +152,11 @@ async def _dispatch(
         watcher.health.started()
         watching = asyncio.create_task(Watch(store, watcher.metrics, senders, {}).run())
         try:
-            await run_dispatcher(link, store, lang, watcher.blocked)
+            with asked_here(configured, server.port, (OUTBOX,), lang) as token:
+                server.outbox = OutboxDoor(token, store, senders).post
+                await run_dispatcher(link, store, lang, watcher.blocked)
         finally:
+            server.outbox = None
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             await senders.stop()
@@ -155,8 +165,10 @@ async def _dispatch(
 
 
 @contextlib.asynccontextmanager
-async def _operations(configured: Configured, watcher: Watcher, lang: str) -> AsyncIterator[None]:
-    """The port for operators, where one is wanted."""
+async def _operations(
+    configured: Configured, watcher: Watcher, lang: str
+) -> AsyncIterator[OpsServer]:
+    """The server for operators, which listens where a port is wanted."""
     server = OpsServer(watcher.health, watcher.metrics, lang)
     metrics = configured.values.metrics
     if metrics.port >= 0:
@@ -164,7 +176,7 @@ async def _operations(configured: Configured, watcher: Watcher, lang: str) -> As
     try:
         async with tell_manager(watcher.health, lang):
             try:
-                yield
+                yield server
             finally:
                 watcher.health.stopping()
     finally:

@@ -53,3 +53,15 @@ class FolderLock:
     def free(self) -> None:
         """Give the folder up; safe to call twice."""
         self._file.close()
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process of ours works on a data folder just now."""
+    try:
+        with (folder / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

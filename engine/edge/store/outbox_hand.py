@@ -5,7 +5,7 @@ A deed is one transaction with its lines in the trail, which can be neither chan
 
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
     following: bool = False
 
 
-class Done(NamedTuple):
+class Done(msgspec.Struct, frozen=True):
     """What became of one delivery that was chosen.
 
     `outcome` is `done`, `under-way`, `overtaken`, `held` or `over`; `before` is its phase before.
@@ -59,7 +59,7 @@ class Done(NamedTuple):
     outcome: str
 
 
-class Result(NamedTuple):
+class Result(msgspec.Struct, frozen=True):
     """What became of a deed; `following` counts later transitions of what was dropped that wait."""
 
     done: list[Done]

@@ -116,6 +116,8 @@ def trail(
     link: sqlite3.Connection, rows: Collection[int] | None = None, limit: int = -1
 ) -> list[Entry]:
     """The newest lines of the trail, of some deliveries or of all, oldest first."""
+    if not link.execute("SELECT 1 FROM sqlite_schema WHERE name = 'outbox_trail'").fetchone():
+        return []  # the version before wrote this file, and nobody has opened it to write since
     words, values = "1", list[Any]()
     if rows is not None:
         words, values = f"outbox_id IN ({_marks(rows)})", list(rows)
