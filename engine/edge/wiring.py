@@ -116,9 +116,7 @@ def open_doors(configured: Configured, plan: Plan) -> list[Problem]:
             level=Level.WARNING,
         )
         for one in plan.sources
-        if hasattr(one.options, "host")
-        and not is_loopback(one.options.host)
-        and not getattr(one.options, "guarded", False)
+        if not getattr(one.options, "guarded", True) and not is_loopback(one.options.host)
     ]
     http = configured.values.http
     guarded = http.token is not None or http.token_file is not None

@@ -38,8 +38,8 @@ def reasons(found: list[Heard | Garbled]) -> list[str]:
 
 @pytest.mark.recordings
 def test_the_recording_gives_what_was_counted_by_hand() -> None:
-    folder = os.environ.get("FOREWARN_DATA")
-    if folder is None or not (Path(folder) / "ais-nmea-sample.txt").exists():
+    folder = os.environ.get("FOREWARN_DATA", "../shared/data")
+    if not (Path(folder) / "ais-nmea-sample.txt").exists():
         pytest.skip("FOREWARN_DATA names no folder with ais-nmea-sample.txt")
     data = (Path(folder) / "ais-nmea-sample.txt").read_bytes()
     assert data.count(b"\n") == 897
