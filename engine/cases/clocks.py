@@ -7,6 +7,7 @@ the calendar does not know is never guessed: it tells so, at once and every day,
 counted.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -164,6 +165,17 @@ def extend(clock: Clock, due_ms: int, at_ms: int, timing: Timing) -> Clock:
 def runs(clock: Clock) -> bool:
     """Whether a limit is neither met nor paused nor past."""
     return clock.met_ms is None and clock.paused_ms is None and clock.overdue_ms is None
+
+
+def foremost(clocks: Iterable[Clock]) -> Clock | None:
+    """The limit that people are shown: of resolving where it runs, else the one due first."""
+    running = [
+        clock
+        for clock in clocks
+        if clock.met_ms is None and clock.due_ms is not None and clock.stage is not Stage.RETURN
+    ]
+    resolving = [clock for clock in running if clock.stage is Stage.RESOLVE]
+    return min(resolving or running, key=lambda clock: clock.due_ms or 0, default=None)
 
 
 def strike(clock: Clock, timing: Timing) -> Struck:
