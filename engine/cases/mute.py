@@ -3,14 +3,15 @@
 What is quiet is kept and never lost: the case is there, and it is told when the reason is gone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from engine.cases.areas import Areas
-from engine.cases.book import Book
+from engine.cases.book import Silence
 from engine.cases.decision import Mute
 from engine.cases.match import Facts, matches
 from engine.cases.model import Incident, Member, Tier
-from engine.cases.policy import Inhibition, Maintenance, Policy
+from engine.cases.policy import Inhibition, Maintenance, Match, Policy
 from engine.model.calendar import CalendarEnd
 from engine.model.change import Change
 from engine.model.worktime import WorkTime
@@ -18,7 +19,17 @@ from engine.model.worktime import WorkTime
 SILENCE, MAINTENANCE, INHIBITION = "silence", "maintenance", "inhibition"
 
 
-def quiet(policy: Policy, book: Book, alert: Change, area: str, now_ms: int) -> Mute | None:
+class Asked(Protocol):
+    """What of a book is asked: see `engine.cases.book.Book`."""
+
+    def silences(self, at_ms: int) -> Sequence[Silence]:
+        """Silences in force."""
+
+    def open_alerts(self, match: Match) -> Sequence[Incident]:
+        """Open incidents with an alert that matches."""
+
+
+def quiet(policy: Policy, book: Asked, alert: Change, area: str, now_ms: int) -> Mute | None:
     """Why nothing is to be told of an alert at this instant; None: it is told.
 
     Of several silences, or windows, the one that lasts longest is named.
@@ -53,7 +64,7 @@ def _facts(alert: Change, area: str, areas: Areas) -> Facts:
     )
 
 
-def _silenced(book: Book, facts: Facts, now_ms: int) -> Mute | None:
+def _silenced(book: Asked, facts: Facts, now_ms: int) -> Mute | None:
     found: Mute | None = None
     for one in book.silences(now_ms):
         until_ms = one.until_ms if one.ended_ms is None else min(one.until_ms, one.ended_ms)
@@ -107,7 +118,7 @@ def _longer(one: Mute | None, other: Mute) -> Mute:
 
 
 def _inhibited(
-    policy: Policy, areas: Areas, book: Book, episode: str, facts: Facts, now_ms: int
+    policy: Policy, areas: Areas, book: Asked, episode: str, facts: Facts, now_ms: int
 ) -> Mute | None:
     """The first inhibition under which an open alert keeps this one quiet.
 
@@ -128,7 +139,7 @@ def _inhibited(
     return None
 
 
-def _open(book: Book, one: Inhibition, areas: Areas) -> Iterator[tuple[Member, Facts]]:
+def _open(book: Asked, one: Inhibition, areas: Areas) -> Iterator[tuple[Member, Facts]]:
     """Open alerts that may be what an inhibition asks for, with the facts of their cases."""
     for incident in book.open_alerts(one.source):
         if incident.mute.startswith(f"{INHIBITION}:"):
