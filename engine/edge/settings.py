@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from engine.edge.api_settings import ApiSettings
 from engine.edge.files import missing_packs
 from engine.edge.kafka_settings import KafkaSettings, kafka_problems
 from engine.edge.layers import Layers, environment_layer, read_layer
@@ -129,6 +130,7 @@ class Settings(Section):
         packs: Folders with rules; relative to the settings file. None: the folder of the file.
         broker: `kafka://host:port` runs workers on Kafka, nothing runs embedded.
         kafka: How to get into that broker, and what is ours there.
+        api: How the desk's API is served.
 
     """
 
@@ -146,6 +148,7 @@ class Settings(Section):
     retention: RetentionSettings = RetentionSettings()
     reload: ReloadSettings = ReloadSettings()
     databases: dict[str, DatabaseSettings] = Field(default_factory=dict)
+    api: ApiSettings = ApiSettings()
 
 
 class Configured:

@@ -70,6 +70,8 @@ class Plan:
         """Every secret of the settings and of files they name, so that logs can cut it out."""
         values, folder = configured.values, configured.folder
         found = _secrets(values.http, folder) + _secrets(values.kafka, folder)
+        for system in values.api.systems.values():
+            found += _secrets(system, folder)
         for one in (*self.sources, *self.sinks):
             found += _secrets(one.options, configured.data_folder)
         return found

@@ -83,7 +83,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     wrong = [_field(one) for one in error.errors()[:20]]
     broken = any(one["code"] == "json" for one in wrong)
-    return await _refused(request, Refusal(Code.MALFORMED if broken else "invalid", errors=wrong))
+    return await _refused(
+        request, Refusal(Code.MALFORMED if broken else Code.INVALID, errors=wrong)
+    )
 
 
 def _field(one: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from engine.cases.model import Stage, Verb, Verdict
 from engine.edge.api.taken import Body, Instant, Name, Reason, Words
+from engine.model.severity import Severity
 
 Person = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -25,6 +26,18 @@ class Reasoned(Said):
     """A move that needs a reason."""
 
     reason: Reason
+
+
+class Signed(Said):
+    """Who deals with it, if that is known already."""
+
+    person: Person | None = None
+
+
+class Escalated(Reasoned):
+    """A higher level, if the matter is worth one."""
+
+    severity: Severity | None = None
 
 
 class Ordered(Said):
@@ -57,7 +70,7 @@ class CalledBack(Said):
 
 
 class Closed(Said):
-    """The verdict."""
+    """The verdict; one that is not `true` needs a reason."""
 
     verdict: Verdict
 
@@ -83,7 +96,7 @@ class Referred(Said):
 
 BODIES: Mapping[Verb, type[Said]] = {
     Verb.DISPATCH: Ordered,
-    Verb.ACKNOWLEDGE: Said,
+    Verb.ACKNOWLEDGE: Signed,
     Verb.ASSIGN: Assigned,
     Verb.RETURN: Reasoned,
     Verb.ARRIVE: Said,
@@ -91,7 +104,7 @@ BODIES: Mapping[Verb, type[Said]] = {
     Verb.CALL_BACK: CalledBack,
     Verb.CLOSE: Closed,
     Verb.REOPEN: Reasoned,
-    Verb.ESCALATE: Reasoned,
+    Verb.ESCALATE: Escalated,
     Verb.LIFT: Reasoned,
     Verb.MERGE: Merged,
     Verb.COMMENT: Reasoned,

@@ -1,13 +1,16 @@
 """Cases: lists, one case with its history, and every move that people make."""
 
+from contextlib import suppress
 from typing import Annotated, Literal
 
+import msgspec
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from engine.cases.book import Request
-from engine.cases.life import allowed
-from engine.cases.model import Incident, State, Tier, Verb, Verdict
+from engine.cases.life import allowed, way_for
+from engine.cases.model import Actor, Incident, State, Tier, Verb, Verdict
+from engine.cases.refused import Refused
 from engine.edge.api.asking import Asker, Asking, Key, Version, etag
 from engine.edge.api.description import answers
 from engine.edge.api.documents import History, Incidents, history_of
@@ -95,19 +98,39 @@ async def move(
     details = asked.details()
     if "into" in details:  # a case that does not exist for the asker takes nothing either
         details["into"] = (await asking.incident(str(details["into"]))).id
+    actor = _acting(asking, found, verb, details, asked.reason)
     answer = await asking.services.shelf.ask(
         Request(
             id=key,
             incident=found.id,
             verb=verb,
-            actor=asking.actor_at(found),
+            actor=actor,
             reason=asked.reason,
             version=version,
             details=details,
         )
     )
+    if answer.repeated and answer.moves[0].reason != asked.reason:
+        raise Refusal(Code.KEY_REUSED)
     after = answer.incident
     return await asking.shown(after, [_about(after)], headers=etag(after))
+
+
+def _acting(
+    asking: Asker, incident: Incident, verb: Verb, details: dict[str, object], reason: str
+) -> Actor:
+    """As whom a move is made: of the account's roles the first that may make just this one."""
+    at = asking.actor_at(incident)
+    actors = [
+        msgspec.structs.replace(at, role=role)
+        for role in asking.account.roles
+        if role in MOVES[verb]
+    ]
+    for actor in actors:
+        with suppress(Refused):
+            way_for(incident, verb, actor, details, reason)
+            return actor
+    return actors[0]
 
 
 def _route(verb: Verb, body: type[Said]) -> None:

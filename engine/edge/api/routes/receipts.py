@@ -1,6 +1,7 @@
 """Receipts of outside order systems (the 110 and 12345 kind): signed, each taken once."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from engine.cases.book import Request as Asked
-from engine.cases.model import Actor, Role, Verb
+from engine.cases.model import Actor, Move, Role, Verb
 from engine.edge.api.accounts import Account
 from engine.edge.api.asking import JSON
 from engine.edge.api.description import answers
@@ -33,24 +34,29 @@ class Receipt(msgspec.Struct, kw_only=True):
 
     Attributes:
         order: Our number or id of the case, or the system's own number of the order.
-        status: How the order stands with them: `accepted`, `arrived`, `resolved`, `returned`, ...
-        note: What they say besides.
-        outside: The number that they gave the order.
+        status: How the order stands with them: `noted`, `accepted`, `arrived`, `resolved` or
+            `returned`.
+        number: The number that they gave the order.
         person: Who deals with it there.
+        found: What was found and done; with `verdict`, what the matter turned out to be.
+        note: What they say besides.
         at_ms: When it happened, UTC milliseconds.
 
     """
 
     order: str
     status: str
-    note: str = ""
-    outside: str = ""
+    number: str = ""
     person: str = ""
+    found: str = ""
+    verdict: str = ""
+    note: str = ""
     at_ms: int | None = None
 
     def details(self) -> dict[str, Any]:
         """What of it a case needs."""
-        said = {"status": self.status, "outside": self.outside, "person": self.person}
+        said = {"status": self.status, "number": self.number, "person": self.person,
+                "found": self.found, "verdict": self.verdict}  # fmt: skip
         return {name: value for name, value in said.items() if value}
 
 
@@ -90,12 +96,12 @@ async def take(services: Services, system: str, number: str, body: bytes) -> str
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(Code.MALFORMED) from error
     shelf, at_ms = services.shelf, said.at_ms or services.now_ms()
-    incident = await shelf.incident(EVERYWHERE, said.order)
+    whole = await shelf.whole(EVERYWHERE, said.order)
     request, outcome = None, "unknown-order"
-    if incident is not None:
+    if whole is not None and system in _referred(whole.moves):
         request = Asked(
             id=hashlib.sha256(f"{system}\0{number}".encode()).hexdigest()[:24],
-            incident=incident.id,
+            incident=whole.incident.id,
             verb=Verb.RECEIPT,
             actor=Actor(name=f"gateway:{system}", role=Role.SYSTEM),
             reason=said.note,
@@ -104,3 +110,8 @@ async def take(services: Services, system: str, number: str, body: bytes) -> str
         outcome = "accepted"
     text = body.decode("utf-8")
     return await shelf.receive(system, number, at_ms, text, request, outcome)
+
+
+def _referred(moves: Sequence[Move]) -> set[object]:
+    """The sinks of outside systems that were given the order: nobody else may speak of it."""
+    return {move.details.get("sink") for move in moves if move.verb is Verb.REFER}
