@@ -3,10 +3,10 @@
 import logging
 
 import pytest
-from aiokafka.structs import ConsumerRecord
 
 from engine.edge.streaming.changelog import row_key, row_of
 from engine.edge.streaming.ledger import Line
+from engine.edge.streaming.light import Routed
 from engine.edge.streaming.names import Names, partition_of, safe
 from engine.edge.streaming.pace import ahead, spread
 from engine.edge.streaming.parcels import LENGTH, rejected_parcels
@@ -140,8 +140,6 @@ def test_a_library_that_repeats_itself_is_heard_once_a_minute(
     assert again.msg == "no broker (and 500 more like it)"
 
 
-def stored(offset: int, line: Line) -> ConsumerRecord:
+def stored(offset: int, line: Line) -> Routed:
     """The record that a line becomes."""
-    return ConsumerRecord(
-        "t", 0, offset, 9, 0, line.key, line.value, None, 0, 0, tuple(line.headers)
-    )
+    return Routed(offset, line.value or b"", line.headers)

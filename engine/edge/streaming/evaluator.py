@@ -8,9 +8,9 @@ The rules work on a batch while the one before is saved, so that neither waits f
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import msgspec
-from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from engine.edge import crashpoint
@@ -18,6 +18,7 @@ from engine.edge.streaming.adoption import adopt_rows, refuse_unfinished
 from engine.edge.streaming.changelog import META, SavedRows, read_back
 from engine.edge.streaming.kit import Ends, Kit, unread
 from engine.edge.streaming.ledger import Ledger, Line, Parcel
+from engine.edge.streaming.light import Fresh, Routed
 from engine.edge.streaming.parcels import outcome_parcels, sent_parcels
 from engine.edge.streaming.quiet import Quiet
 from engine.edge.streaming.routed import Reached, read_routed
@@ -49,7 +50,7 @@ class Evaluator:
         self._quiet = Quiet({}, 0.0)
         self._ticks: list[Line] = []
         self._meta = b""
-        self._taken: list[tuple[TP, Sequence[ConsumerRecord]]] = []
+        self._taken: list[tuple[TP, Sequence[Fresh]]] = []
         self._unsaved_since: float | None = None
         self._told = NEVER
 
@@ -90,7 +91,7 @@ class Evaluator:
         self._kit.figures.took_up(len(rows))
         return core, positions, adopted
 
-    def take(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
+    def take(self, place: TP, records: Sequence[Fresh]) -> None:
         """Note records for the next step."""
         records = unread(self.starts, place, records)
         if not records:
@@ -142,9 +143,11 @@ class Evaluator:
         self._taken = []
         for place, records in taken:
             if self._space.direct:
-                self._take_direct(core, place, records)
+                # What came from a feed's own topic is a `Record` already, see `light.py`.
+                feed = cast("Sequence[Record]", records)
+                core.ingest(log_of(place), self._source_of(place), feed)
             else:
-                self._take_routed(core, place, records)
+                self._take_routed(core, place, cast("Sequence[Routed]", records))
         crashpoint.passing("after-decode")
         outcome = core.advance()
         crashpoint.passing("after-core-step")
@@ -153,16 +156,7 @@ class Evaluator:
             return outcome, self._parcels(outcome)
         return outcome, []
 
-    def _take_direct(self, core: Core, place: TP, records: Sequence[ConsumerRecord]) -> None:
-        make = Record._make
-        core.ingest(
-            log_of(place),
-            self._source_of(place),
-            # `_make` is half the price of a call with names, and this is done for every record.
-            [make((one.offset, one.value or b"", one.timestamp, None)) for one in records],
-        )
-
-    def _take_routed(self, core: Core, place: TP, records: Sequence[ConsumerRecord]) -> None:
+    def _take_routed(self, core: Core, place: TP, records: Sequence[Routed]) -> None:
         log, now = log_of(place), self._kit.clock()
         for said in read_routed(records):
             if not isinstance(said, Reached):

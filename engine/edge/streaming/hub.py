@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
-from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from engine.edge import crashpoint
 from engine.edge.streaming.intake import Fetched, Intake
 from engine.edge.streaming.kit import Kit, Unit
+from engine.edge.streaming.light import Fresh
 from engine.edge.streaming.pace import ahead, spread
 from engine.edge.streaming.transport import BatchConsumer
 from engine.edge.streaming.units import units_for
@@ -180,7 +180,7 @@ class Hub:
                 except Exception as bug:  # noqa: BLE001 - our own bug: stop loudly
                     self._stop(bug)
 
-    async def _take(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> None:
+    async def _take(self, records: Mapping[TP, Sequence[Fresh]]) -> None:
         """Give records to the units that read them; return when all have worked on theirs."""
         if not self._working:
             return

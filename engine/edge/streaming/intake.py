@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from aiokafka.structs import ConsumerRecord
 from faust.types import TP
+
+from engine.edge.streaming.light import Fresh
 
 
 class Fetched(NamedTuple):
@@ -23,7 +24,7 @@ class Fetched(NamedTuple):
 
     """
 
-    records: Mapping[TP, Sequence[ConsumerRecord]]
+    records: Mapping[TP, Sequence[Fresh]]
     reached: Mapping[TP, int]
     told: Mapping[TP, int | None] = {}
 
@@ -40,7 +41,7 @@ class Intake:
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._waiting: dict[TP, list[ConsumerRecord]] = {}
+        self._waiting: dict[TP, list[Fresh]] = {}
         self._reached: dict[TP, int] = {}
         self._told: dict[TP, tuple[int | None, float]] = {}
         self._count = 0
@@ -74,7 +75,7 @@ class Intake:
         if self._count >= self._most:
             self._room.clear()
 
-    def take(self) -> Mapping[TP, Sequence[ConsumerRecord]]:
+    def take(self) -> Mapping[TP, Sequence[Fresh]]:
         """Everything that waits; it is the caller's now."""
         taken, self._waiting, self._count = self._waiting, {}, 0
         self._news.clear()

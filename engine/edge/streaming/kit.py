@@ -6,10 +6,10 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from engine.edge.streaming.figures import NO_FIGURES, Figures
+from engine.edge.streaming.light import Fresh
 from engine.edge.streaming.link import Link
 from engine.edge.streaming.topics import Layout
 from engine.ports import Core, Outcome
@@ -100,7 +100,7 @@ class Unit(Protocol):
     async def open(self) -> None:
         """Fence earlier owners and take up the saved state; `starts` is right afterwards."""
 
-    def take(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
+    def take(self, place: TP, records: Sequence[Fresh]) -> None:
         """Note records of an input; those before `starts` are known already."""
 
     def reaches(self) -> Mapping[TP, int]:
@@ -120,9 +120,7 @@ class Unit(Protocol):
         """Forget everything that is not saved."""
 
 
-def unread(
-    starts: Mapping[TP, int | None], place: TP, records: Sequence[ConsumerRecord]
-) -> Sequence[ConsumerRecord]:
+def unread(starts: Mapping[TP, int | None], place: TP, records: Sequence[Fresh]) -> Sequence[Fresh]:
     """The records that this unit has not seen; another unit may have asked for earlier ones."""
     start = starts[place] or 0
     if not records or records[0].offset >= start:

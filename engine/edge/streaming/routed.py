@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
-from aiokafka.structs import ConsumerRecord
 
 from engine.edge.streaming.ledger import Line
+from engine.edge.streaming.light import Routed
 from engine.ports import Record, SourceId
 
 ORIGIN = "fw-origin"
@@ -52,7 +52,7 @@ def marker_line(source: SourceId, watermark_ms: int, *, idle: bool) -> Line:
     return Line(None, b"", ((IDLE if idle else REACHED, reached),))
 
 
-def read_routed(records: Sequence[ConsumerRecord]) -> Iterator[Run | Reached]:
+def read_routed(records: Sequence[Routed]) -> Iterator[Run | Reached]:
     """What a poll of a routed partition says, in order; neighbours of one source come together."""
     run: Run | None = None
     for record in records:

@@ -7,14 +7,15 @@ and the router's own position are one transaction.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import msgspec
-from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from engine.edge.streaming.changelog import META, read_back
 from engine.edge.streaming.kit import Ends, Kit, unread
 from engine.edge.streaming.ledger import Ledger, Line, Parcel
+from engine.edge.streaming.light import Fresh
 from engine.edge.streaming.names import partition_of
 from engine.edge.streaming.parcels import rejected_parcels
 from engine.edge.streaming.quiet import Quiet
@@ -55,7 +56,7 @@ class Router:
         self._told = NEVER
         self._routed: dict[int, Parcel] = {}
         self._rejected: list[Rejected] = []
-        self._taken: list[Sequence[ConsumerRecord]] = []
+        self._taken: list[Sequence[Record]] = []
         self._quiet = Quiet({}, 0.0)
         self._reminded = 0.0
 
@@ -69,16 +70,16 @@ class Router:
         self._forget()
         self._quiet = Quiet({self._source: self._idle_after_s}, self._kit.clock())
 
-    def take(self, place: TP, records: Sequence[ConsumerRecord]) -> None:
+    def take(self, place: TP, records: Sequence[Fresh]) -> None:
         """Note records for the next step."""
         records = unread(self.starts, place, records)
         if not records:
             return
         self.starts[place] = records[-1].offset + 1
         self._quiet.heard(self._source, self._kit.clock())
-        self._taken.append(records)
+        self._taken.append(cast("Sequence[Record]", records))
 
-    def _route(self, records: Sequence[ConsumerRecord]) -> None:
+    def _route(self, records: Sequence[Record]) -> None:
         """Decode far enough to know key and time, and put each record into its parcel."""
         decoder, source = self._decoder, self._source
         parse, time_of, check = decoder.parse, decoder.time_of, decoder.check
@@ -86,11 +87,11 @@ class Router:
         partitions, topic, parcels = self._space.partitions, self._space.inputs[0], self._routed
         watermark = self._watermark
         for one in records:
-            value = one.value or b""
+            value = one.value
             try:
                 event = parse(value)
                 at_ms = time_of(event)
-                reason = check(event, at_ms, one.timestamp)
+                reason = check(event, at_ms, one.arrived_ms)
             except Exception as error:  # noqa: BLE001 - whatever bad bytes raise is a reason
                 heartbeat = decoder.watermark(value)
                 if heartbeat is not None:
@@ -107,8 +108,7 @@ class Router:
                 parcel = parcels.get(partition)
                 if parcel is None:
                     parcel = parcels[partition] = Parcel(topic, partition)
-                record = Record(one.offset, value, one.timestamp)
-                parcel.lines.append(routed_line(key, source, record, watermark))
+                parcel.lines.append(routed_line(key, source, one, watermark))
             watermark = max(watermark, at_ms - lateness)
         self._watermark = watermark
 
@@ -116,11 +116,10 @@ class Router:
         """The watermark of what was routed."""
         return {self.inputs[0]: self._watermark}
 
-    def _refuse(self, one: ConsumerRecord, reason: str, detail: str) -> None:
+    def _refuse(self, one: Record, reason: str, detail: str) -> None:
         """Keep a record that is no event for the dead letter, if this unit is the one to tell."""
         if self._tells:
-            value = one.value or b""
-            self._rejected.append(Rejected(self._source, one.offset, reason, detail, value))
+            self._rejected.append(Rejected(self._source, one.offset, reason, detail, one.value))
 
     async def step(self, ends: Ends) -> None:
         """Route what was taken, with markers for every partition, and begin to save it."""

@@ -77,6 +77,12 @@ class Layout:
             used.update(space.routed_from)
         return tuple(sorted(used))
 
+    @property
+    def routed(self) -> frozenset[str]:
+        """Topics that are ours and whose records say where they came from."""
+        spaces = self.spaces.values()
+        return frozenset(topic for one in spaces if not one.direct for topic in one.inputs)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

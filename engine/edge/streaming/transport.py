@@ -8,7 +8,7 @@ Faust either: they are saved with the state they belong to (`evaluator.py`).
 
 import asyncio
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from engine.edge.streaming.intake import NOTHING, Fetched
+from engine.edge.streaming.light import Light
 from engine.edge.streaming.link import Link
+from engine.edge.streaming.topics import Layout
 
 POLL_S = 0.25
 REST_S = 0.05
@@ -65,6 +67,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             group_instance_id=link.instance or None,
             partition_assignment_strategy=[self._assignor],
             enable_auto_commit=False,
+            value_deserializer=app.light,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_poll_records=max(1, link.batch // 2),
@@ -257,8 +260,9 @@ class StreamApp(faust.App):
 
     BootStrategy = NoProducer
 
-    def __init__(self, link: Link, reader: Reader, topics: Iterable[str]) -> None:
+    def __init__(self, link: Link, reader: Reader, layout: Layout) -> None:
         self.link = link
+        self.light = Light(layout.routed)
         self.reader = reader
         super().__init__(
             link.app,
@@ -281,7 +285,7 @@ class StreamApp(faust.App):
             canonical_url=f"http://{link.instance or 'worker'}.invalid",
         )
         self.transport = BatchTransport(self.conf.broker_consumer, self, loop=None)
-        for name in topics:
+        for name in layout.subscribed:
             self.topics.add(
                 self.topic(
                     name,

@@ -85,7 +85,7 @@ def run_worker(
             told = watcher or Silent()
             gate = asyncio.Semaphore(link.restores)
             kit = Kit(link, program, layout, make_core, told, time.monotonic, lang, figures, gate)
-            app = StreamApp(link, Hub(kit, end.now), layout.subscribed)
+            app = StreamApp(link, Hub(kit, end.now), layout)
             with calm_collector(), kit.rules:
                 _execute(app, neighbour, end)
     finally:
