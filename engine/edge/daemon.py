@@ -11,7 +11,8 @@ import structlog
 from engine.chain import Chain
 from engine.edge.collector import calm_collector
 from engine.edge.control import OUTBOX, RELOAD, asked_here
-from engine.edge.embedded import Embedded, Work
+from engine.edge.desk_beside import desk_beside
+from engine.edge.embedded import EXIT_ENVIRONMENT, Embedded, Work
 from engine.edge.health import Health
 from engine.edge.metrics import Metrics
 from engine.edge.notify import tell_manager
@@ -150,11 +151,16 @@ async def _run(
                     await stack.enter_async_context(
                         listen_for_reloads(reloader, rules, configured, server, token, once=once)
                     )
+                settle = await stack.enter_async_context(
+                    desk_beside(configured, program.project, plan, store, metrics, health, lang)
+                )
                 stack.enter_context(_signals(daemon.stop))
                 try:
                     async with tell_manager(health, lang):
                         with calm_collector():
-                            return await daemon.run(once=once, drain_s=values.outbox.drain_s)
+                            code = await daemon.run(once=once, drain_s=values.outbox.drain_s)
+                    settled = not once or await settle(values.outbox.drain_s)
+                    return code if settled else EXIT_ENVIRONMENT
                 finally:
                     watching.cancel()
                     await asyncio.gather(watching, return_exceptions=True)

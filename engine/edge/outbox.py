@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 import structlog
 
 from engine.dispatch.retry import RetryPolicy
 from engine.edge.sender import Counting, Sender
-from engine.edge.store import Store, Stored
-from engine.ports import Sink
+from engine.edge.store import Stored
+from engine.ports import Outbox, Sink
 
 log = structlog.get_logger("outbox")
 
@@ -19,11 +20,18 @@ OPEN_S = 10.0
 CLOSE_S = 10.0
 
 
+class Queue(Outbox, Protocol):
+    """An outbox that says what was queued in it."""
+
+    def listen(self, listener: Callable[[Stored], None]) -> None:
+        """Call `listener` on the loop after every write that is on disk."""
+
+
 class Senders:
     """All senders of a daemon, woken by what the store has just kept."""
 
     def __init__(
-        self, sinks: Sequence[Sink], store: Store, policy: RetryPolicy, counts: Counting
+        self, sinks: Sequence[Sink], store: Queue, policy: RetryPolicy, counts: Counting
     ) -> None:
         """One sender for every sink."""
         self._store = store

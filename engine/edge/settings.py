@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from engine.edge.api_settings import ApiSettings
+from engine.edge.desk_settings import DeskSettings
 from engine.edge.files import missing_packs
 from engine.edge.kafka_settings import KafkaSettings, kafka_problems
 from engine.edge.layers import Layers, environment_layer, read_layer
@@ -131,6 +132,7 @@ class Settings(Section):
         broker: `kafka://host:port` runs workers on Kafka, nothing runs embedded.
         kafka: How to get into that broker, and what is ours there.
         api: How the desk's API is served.
+        desk: Cases, for whoever keeps them here; None: alerts are delivered and that is all.
 
     """
 
@@ -149,6 +151,7 @@ class Settings(Section):
     reload: ReloadSettings = ReloadSettings()
     databases: dict[str, DatabaseSettings] = Field(default_factory=dict)
     api: ApiSettings = ApiSettings()
+    desk: DeskSettings | None = None
 
 
 class Configured:

@@ -128,6 +128,7 @@ class SqlBook:
             outbox.c.sink == sink,
             outbox.c.made_ms >= since_ms,
             outbox.c.kind != str(PaperKind.DIGEST),
+            outbox.c.phase.not_in(("wait", "told")),
         )
         return int(self._link.execute(query).scalar_one())
 

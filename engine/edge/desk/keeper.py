@@ -18,7 +18,9 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from engine.cases.book import Acts, Book, Request, Silence
 from engine.cases.model import Incident, Move
+from engine.cases.policy import Storm
 from engine.edge import crashpoint
+from engine.edge.desk import gather
 from engine.edge.desk import lease as leasing
 from engine.edge.desk.audit import Entry, Ledger, digest
 from engine.edge.desk.book import SqlBook, decode_move
@@ -51,7 +53,7 @@ class Deciding(Protocol):
     def ask(self, book: Book, request: Request, now_ms: int) -> Acts:
         """What a request leads to; raises a `ForewarnError` where it is refused."""
 
-    def tick(self, book: Book, incident: Incident, now_ms: int) -> Acts:
+    def tick(self, book: Book, incident_id: str, now_ms: int) -> Acts:
         """What the time leads to at a case."""
 
 
@@ -90,18 +92,21 @@ class Heard:
 class Keeper:
     """Asks the desk and keeps what it answers. One writes at a time; all may look."""
 
-    def __init__(self, store: DeskStore, desk: Deciding, ledger: Ledger) -> None:
-        """Put the three together."""
+    def __init__(
+        self, store: DeskStore, desk: Deciding, ledger: Ledger, storm: Storm | None = None
+    ) -> None:
+        """Put the three together; `storm` says when papers are gathered."""
         self.store = store
         self.ledger = ledger
         self.lease: Lease | None = None
         self._desk = desk
+        self._storm = storm or Storm()
         self._queued: list[Callable[[set[str]], None]] = []
         self._moved = asyncio.Condition()
 
-    def redeclare(self, desk: Deciding) -> None:
+    def redeclare(self, desk: Deciding, storm: Storm) -> None:
         """Decide by other declarations from now on."""
-        self._desk = desk
+        self._desk, self._storm = desk, storm
 
     def when_queued(self, listener: Callable[[set[str]], None]) -> None:
         """Call `listener` with the sinks that papers were queued for, once they are on disk."""
@@ -147,7 +152,7 @@ class Keeper:
             book = SqlBook(link, now_ms)
             acts = self._desk.ask(book, request, now_ms)
             crashpoint.passing("desk-decided")
-            keep_acts(link, acts, now_ms, kept)
+            self._keep_acts(link, acts, now_ms, kept)
             about = acts.known.incident if acts.known is not None else request.incident
             incident = book.incident(about)
             if incident is None:
@@ -188,6 +193,24 @@ class Keeper:
             return len(found)
 
         if not await self.store.read(lambda link: link.execute(due.limit(1)).first()):
+            return 0
+        return await self._keep(job)
+
+    async def tell(self, now_ms: int | None = None) -> int:
+        """Tell in digests what has waited for them; answers how many papers that were.
+
+        Raises:
+            LeaseLost: another desk runs; nothing is kept.
+
+        """
+        at_ms = self.store.now_ms() if now_ms is None else now_ms
+        storm = self._storm
+
+        def job(link: Connection, _now_ms: int, kept: Kept) -> int:
+            leasing.check(link, self.lease)
+            return gather.tell(link, storm, at_ms, kept)
+
+        if not await self.store.read(lambda link: gather.due(link, storm, at_ms)):
             return 0
         return await self._keep(job)
 
@@ -246,7 +269,7 @@ class Keeper:
                 try:
                     with link.begin_nested():
                         acts = self._desk.ask(SqlBook(link, now_ms), request, now_ms)
-                        keep_acts(link, acts, now_ms, kept)
+                        self._keep_acts(link, acts, now_ms, kept)
                 except ForewarnError as refusal:
                     refusals.append(refusal)
                     became = "refused"
@@ -299,6 +322,10 @@ class Keeper:
                     except TimeoutError:
                         continue
 
+    def _keep_acts(self, link: Connection, acts: Acts, now_ms: int, kept: Kept) -> None:
+        keep_acts(link, acts, kept)
+        gather.queue(link, self._storm, acts.papers, now_ms, kept)
+
     def _take_one(self, link: Connection, change: Change, now_ms: int, kept: Kept) -> bool:
         """Take one transition; what the desk cannot take is kept as failed and stops nothing."""
         before = replace(kept, moves=[*kept.moves], queued={*kept.queued}, entries=[*kept.entries])
@@ -306,7 +333,7 @@ class Keeper:
             with link.begin_nested():
                 acts = self._desk.take(SqlBook(link, now_ms), change, now_ms)
                 crashpoint.passing("desk-decided")
-                keep_acts(link, acts, now_ms, kept)
+                self._keep_acts(link, acts, now_ms, kept)
         except Exception as error:
             if not _is_its_own(error):
                 raise
@@ -319,15 +346,12 @@ class Keeper:
 
     def _tick_one(self, link: Connection, book: SqlBook, id_: str, now_ms: int, kept: Kept) -> None:
         """Look at one case; one whose clock cannot be wound is left for a minute."""
-        incident = book.incident(id_)
-        if incident is None:
-            return
         size = len(kept.moves), len(kept.entries)
         try:
             with link.begin_nested():
-                acts = self._desk.tick(book, incident, now_ms)
+                acts = self._desk.tick(book, id_, now_ms)
                 crashpoint.passing("desk-decided")
-                keep_acts(link, acts, now_ms, kept)
+                self._keep_acts(link, acts, now_ms, kept)
                 query = select(incidents.c.next_ms).where(incidents.c.id == id_)
                 next_ms = link.execute(query).scalar()
         except Exception as error:

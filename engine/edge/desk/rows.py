@@ -102,15 +102,14 @@ def keep_change(link: Connection, change: Change, quiet: str, now_ms: int) -> No
     crashpoint.passing("desk-change-kept")
 
 
-def keep_acts(link: Connection, acts: Acts, now_ms: int, kept: Kept) -> None:
-    """Keep everything that was decided; what is to be told afterwards is noted in `kept`."""
+def keep_acts(link: Connection, acts: Acts, kept: Kept) -> None:
+    """Keep cases and moves that were decided; the rows of the audit for them go into `kept`."""
     hashes: dict[str, tuple[str, str]] = {}
     for incident in acts.incidents:
         hashes[incident.id] = keep_incident(link, incident)
     if acts.incidents:
         crashpoint.passing("desk-cases-kept")
     _keep_moves(link, acts.moves)
-    _keep_papers(link, acts.papers, now_ms, kept)
     kept.moves += acts.moves
     kept.entries += [_entry(move, *hashes.get(move.incident, ("", ""))) for move in acts.moves]
 
@@ -229,7 +228,9 @@ def _keep_moves(link: Connection, made: Sequence[Move]) -> None:
         crashpoint.passing("desk-move-kept")
 
 
-def _keep_papers(link: Connection, papers: Iterable[Paper], now_ms: int, kept: Kept) -> None:
+def keep_papers(
+    link: Connection, papers: Iterable[Paper], now_ms: int, kept: Kept, phase: str = "due"
+) -> None:
     """Queue what goes out, each paper once a sink, behind those of its case that still wait."""
     for paper in papers:
         waiting = select(outbox.c.due_ms).where(
@@ -239,11 +240,11 @@ def _keep_papers(link: Connection, papers: Iterable[Paper], now_ms: int, kept: K
         dialect = sqlite if link.dialect.name == "sqlite" else postgresql
         row = dialect.insert(outbox).values(
             delivery_id=paper.id, sink=paper.sink, incident=paper.group, kind=str(paper.kind),
-            made_ms=paper.at_ms, due_ms=due_ms, stored_ms=now_ms,
+            phase=phase, made_ms=paper.at_ms, due_ms=due_ms, stored_ms=now_ms,
             body=_encode(paper.document).decode(),
         )  # fmt: skip
         if link.execute(row.on_conflict_do_nothing()).rowcount:
-            kept.queued.add(paper.sink)
+            kept.queued |= {paper.sink} if phase == "due" else set()
             crashpoint.passing("desk-paper-queued")
 
 

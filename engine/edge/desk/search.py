@@ -83,7 +83,7 @@ def hits(link: Connection, name: str, table: Table, query: str) -> ColumnElement
         return None
     lite = link.dialect.name == "sqlite"
     key = "rowid" if lite else "seq"
-    found = "pairs MATCH :needles" if lite else "pairs @> CAST(:needles AS TEXT[])"
+    found = f"{name}_words MATCH :needles" if lite else "pairs @> CAST(:needles AS TEXT[])"
     cut = needles(query)
     values: dict[str, object] = {
         "needles": " AND ".join(f'"{one}"' for one in cut) if lite else cut

@@ -1,23 +1,29 @@
 """The desk's outbox as a sender sees it: papers that are due, and what became of each."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select, update
 from sqlalchemy.sql import Update
 
 from engine.edge import crashpoint
-from engine.edge.desk.store import DeskStore
+from engine.edge.desk.keeper import Keeper
 from engine.edge.desk.tables import outbox
+from engine.edge.store import Stored
 from engine.ports import Backlog, Due
 
 
 class SqlOutbox:
     """Implements `engine.ports.Outbox`; of each case only the first paper that waits is due."""
 
-    def __init__(self, store: DeskStore, may_send: Callable[[], bool]) -> None:
+    def __init__(self, keeper: Keeper, may_send: Callable[[], bool]) -> None:
         """Send only while we may: not when another desk has taken over."""
-        self._store = store
+        self._keeper, self._store = keeper, keeper.store
         self._may_send = may_send
+
+    def listen(self, listener: Callable[[Stored], None]) -> None:
+        """Call `listener` with what was queued, once it is on disk."""
+        self._keeper.when_queued(lambda sinks: listener(Stored(queued=Counter(sinks))))
 
     async def claim(self, sink: str, limit: int) -> Sequence[Due]:
         """The oldest due papers of a sink, at most one a case."""
@@ -28,6 +34,8 @@ class SqlOutbox:
 
     async def next_due_ms(self, sink: str) -> int | None:
         """When the next paper of a sink is due."""
+        if not self._may_send():
+            return None
         query = select(func.min(outbox.c.due_ms)).where(
             outbox.c.sink == sink, outbox.c.phase == "due"
         )

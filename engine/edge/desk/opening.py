@@ -1,0 +1,210 @@
+"""Puts a desk together: declarations, database, audit, senders; runs it and ends it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from engine.cases.declared.around import Around
+from engine.cases.declared.load import LoadedDesk, load_desk
+from engine.cases.desk import Desk
+from engine.cases.policy import Branch, Policy
+from engine.cases.routing import Router
+from engine.edge.desk.audit import KEY_NAME, Ledger, read_key
+from engine.edge.desk.heads import FILE_NAME as HEAD_NAME
+from engine.edge.desk.heads import Heads
+from engine.edge.desk.keeper import Keeper
+from engine.edge.desk.runner import Reader, Runner
+from engine.edge.desk.sqlbox import SqlOutbox
+from engine.edge.desk.store import DeskStore, desk_url, wall_ms
+from engine.edge.desk_settings import DeskSettings
+from engine.edge.files import read_project
+from engine.edge.outbox import Senders
+from engine.edge.sender import Counting
+from engine.edge.settings import Configured
+from engine.edge.wiring import Plan, make_sinks, retry_policy
+from engine.errors import DeclarationError, Problem
+from engine.geo.regions import Regions
+from engine.ruleset.spec import Project
+from engine.secret_files import read_secret
+
+log = structlog.get_logger("desk")
+
+REGIONS = "regions"
+"""The layer of zones that positions are looked up in, as rules have it."""
+
+
+@dataclass(slots=True)
+class OpenDesk:
+    """A desk that runs.
+
+    Attributes:
+        keeper: What everybody asks.
+        runner: What drives it.
+        senders: What delivers its papers.
+        policy: What is declared.
+
+    """
+
+    keeper: Keeper
+    runner: Runner
+    senders: Senders
+    policy: Policy
+    _outbox: SqlOutbox
+
+    def wake(self) -> None:
+        """There are new alerts."""
+        self.runner.wake()
+
+    async def settle(self, within_s: float, stop: asyncio.Event) -> dict[str, int]:
+        """Take every alert and deliver what is due; answers what is left, by sink."""
+        await self.runner.settle()
+        return await self.senders.drained(within_s, stop)
+
+
+def settings_of_desk(configured: Configured) -> DeskSettings:
+    """The desk's settings; its own defaults where they say nothing of a desk."""
+    return configured.values.desk or DeskSettings()
+
+
+def declared_desk(
+    configured: Configured, project: Project, sinks: Collection[str] | None
+) -> LoadedDesk:
+    """Read and check what is declared about the desk.
+
+    Raises:
+        DeclarationError: something is wrong; every problem at once.
+
+    """
+    folder = configured.folder / settings_of_desk(configured).folder
+    today = datetime.now(UTC).date()
+    loaded = load_desk(read_project([folder]), Around(project, sinks, today))
+    if loaded.errors:
+        raise DeclarationError(loaded.errors)
+    return loaded
+
+
+def doubts(loaded: LoadedDesk) -> Sequence[Problem]:
+    """What is declared and may be meant otherwise."""
+    return [one for one in loaded.problems if one not in loaded.errors]
+
+
+def make_desk(policy: Policy, project: Project) -> Desk:
+    """The desk that decides, with the regions of the rules."""
+    regions = Regions(project.zones[REGIONS]) if REGIONS in project.zones else None
+    return Desk(policy, Router(regions))
+
+
+def open_store(configured: Configured, lang: str, now_ms: Callable[[], int] = wall_ms) -> DeskStore:
+    """The desk's database, its tables brought up to this version.
+
+    Raises:
+        EnvironmentUnusable: it cannot be reached, written or understood.
+        StateError: a newer Forewarn made its tables.
+
+    """
+    settings = settings_of_desk(configured)
+    url = read_secret(settings.url, settings.url_file, configured.folder, lang)
+    return DeskStore(desk_url(url, configured.data_folder, lang), lang, now_ms)
+
+
+def open_ledger(configured: Configured, lang: str, *, make: bool = False) -> Ledger:
+    """The audit, with its key.
+
+    Raises:
+        EnvironmentUnusable: there is no key.
+
+    """
+    said = settings_of_desk(configured).audit_key_file
+    path = _beside(configured, said, KEY_NAME)
+    return Ledger(read_key(path, lang, make=make))
+
+
+def head_path(configured: Configured) -> Path:
+    """The file of the audit's heads."""
+    return _beside(configured, settings_of_desk(configured).head_file, HEAD_NAME)
+
+
+@asynccontextmanager
+async def open_desk(
+    configured: Configured,
+    project: Project,
+    plan: Plan,
+    reader: Callable[[Keeper], Reader],
+    counts: Counting,
+    blocked: Callable[[str], None],
+    lang: str = "en",
+) -> AsyncIterator[OpenDesk]:
+    """A desk that runs while this is held.
+
+    Args:
+        configured: The settings.
+        project: The rules whose alerts come to it.
+        plan: The connectors that the settings declare.
+        reader: Makes what reads alerts for a keeper.
+        counts: Counts what became of papers.
+        blocked: Told why the database takes nothing, and nothing when it does again.
+        lang: Language of what people read.
+
+    Raises:
+        DeclarationError: the desk's declarations are wrong.
+        EnvironmentUnusable: database, key or a sink cannot be used.
+        StateError: a newer Forewarn made the tables.
+
+    """
+    loaded = declared_desk(configured, project, [sink.name for sink in plan.sinks])
+    policy = loaded.policy or Policy()
+    for problem in doubts(loaded):
+        log.warning("desk-doubt", problem=problem.report(lang))
+    settings = settings_of_desk(configured)
+    ledger = open_ledger(configured, lang, make=True)
+    async with AsyncExitStack() as stack:
+        store = await asyncio.to_thread(open_store, configured, lang)
+        stack.push_async_callback(store.close)
+        keeper = Keeper(store, make_desk(policy, project), ledger, policy.storm)
+        heads = Heads(head_path(configured))
+        runner = Runner(keeper, reader(keeper), heads, blocked, int(settings.lease_s * 1000))
+        box = SqlOutbox(keeper, lambda: runner.leads)
+        named = set(sink_names(policy))
+        used = replace(plan, sinks=[sink for sink in plan.sinks if sink.name in named])
+        sinks = make_sinks(used, configured.data_folder)
+        senders = Senders(sinks, box, retry_policy(configured.values.outbox), counts)
+        runner.when_leading(senders.wake)
+        stack.push_async_callback(senders.stop)
+        await senders.start()
+        task = asyncio.create_task(runner.run(), name="desk")
+        try:
+            yield OpenDesk(keeper, runner, senders, policy, box)
+        finally:
+            runner.stop()
+            await asyncio.gather(task, return_exceptions=True)
+            await runner.write_head(now=True)
+
+
+def sink_names(policy: Policy) -> Iterator[str]:
+    """Every sink that a paper may go to."""
+    for department in policy.departments.values():
+        yield from department.sinks
+    for centre in policy.centres.values():
+        yield from centre.sinks
+    for timing in policy.timings.values():
+        for rungs in timing.ladder.values():
+            for rung in rungs:
+                yield from rung.sinks
+    yield from _of_branch(policy.root)
+
+
+def _of_branch(branch: Branch) -> Iterator[str]:
+    yield from branch.sinks or ()
+    if branch.refer:
+        yield branch.refer
+    for child in branch.children:
+        yield from _of_branch(child)
+
+
+def _beside(configured: Configured, said: str | None, name: str) -> Path:
+    return configured.data_folder / name if said is None else configured.folder / said
