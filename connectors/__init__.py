@@ -19,6 +19,7 @@ SOURCES: Mapping[str, str] = {
     "jtt808": "connectors.sources.jtt808",
     "kafka": "connectors.sources.kafka",
     "nmea": "connectors.sources.nmea",
+    "sql": "connectors.sources.sql",
 }
 SINKS: Mapping[str, str] = {
     "console": "connectors.sinks.console",

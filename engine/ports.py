@@ -215,13 +215,24 @@ class Journal(Protocol):
     async def order_files(self, source: str, names: Sequence[str]) -> Sequence[str]:
         """All names ever given for this source in the order they were first seen; durable."""
 
-    async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
+    async def inbox_put(
+        self,
+        feed: str,
+        values: Sequence[bytes],
+        arrived_ms: int,
+        mark: tuple[str, str] | None = None,
+    ) -> None:
         """Keep records; answers when they would survive a power cut.
+
+        A mark (source, how far it came) is kept together with them, or not at all.
 
         Raises:
             NotKept: none of them is kept, because the disk is full or in trouble.
 
         """
+
+    async def mark(self, source: str) -> str | None:
+        """How far a source came that keeps what it reads in the inbox; None if it never said."""
 
     async def inbox_read(self, feed: str, start: int, limit: int) -> Sequence[InboxRow]:
         """Kept records at or after an offset; waits for none."""

@@ -31,6 +31,7 @@ class _Group:
     values: list[bytes] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     waiting: list["asyncio.Future[None]"] = field(default_factory=list)
+    mark: str | None = None
 
 
 class InboxSource:
@@ -146,20 +147,24 @@ class InboxSource:
         values: Sequence[bytes],
         refused: Sequence[Refused] = (),
         now_ms: Callable[[], int] = wall_ms,
+        mark: str | None = None,
     ) -> None:
         """Keep records, and dead letters beside them; returns when a power cut would spare them.
+
+        A mark, how far this source came, is kept in the transaction of the records.
 
         Raises:
             NotKept: the disk refuses; the peer must not be told that we have them.
 
         """
-        if not values and not refused:
+        if not values and not refused and mark is None:
             return
         if self._group is None:
             self._group = _Group(now_ms())
         group, done = self._group, asyncio.get_running_loop().create_future()
         group.values += values
         group.refused += refused
+        group.mark = mark or group.mark
         group.waiting.append(done)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name=f"inbox-{self.name}")
@@ -188,8 +193,9 @@ class InboxSource:
         feed, journal = self.context.feed, self.context.journal
         if group.refused:
             await journal.refuse(feed, group.refused)
-        if group.values:
-            await journal.inbox_put(feed, group.values, group.arrived_ms)
+        if group.values or group.mark is not None:
+            mark = None if group.mark is None else (self.name, group.mark)
+            await journal.inbox_put(feed, group.values, group.arrived_ms, mark)
             self.unread += len(group.values)
             self._news.set()
 

@@ -56,8 +56,14 @@ async def test_what_is_not_kept_is_said_and_can_be_kept_later(
 class Blocked(MemoryJournal):
     """A journal on a full disk."""
 
-    async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
-        del feed, values, arrived_ms
+    async def inbox_put(
+        self,
+        feed: str,
+        values: Sequence[bytes],
+        arrived_ms: int,
+        mark: tuple[str, str] | None = None,
+    ) -> None:
+        del feed, values, arrived_ms, mark
         raise NotKept(FULL)
 
     async def refuse(self, feed: str, refused: Sequence[tuple[str, str, bytes]]) -> None:

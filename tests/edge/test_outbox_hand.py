@@ -222,7 +222,8 @@ def test_a_file_of_the_version_before_is_taken_over_with_its_deliveries(tmp_path
         " VALUES ('1', 's', 'e', 5, 5)"
     )
     for statement in (
-        "DROP TABLE outbox_trail", "DROP INDEX outbox_turn", "ALTER TABLE outbox DROP COLUMN turn",
+        "DROP TABLE marks", "DROP TABLE outbox_trail", "DROP INDEX outbox_turn",
+        "ALTER TABLE outbox DROP COLUMN turn",
         "CREATE INDEX outbox_due ON outbox (sink, id) WHERE phase = 'due'",
         insert,
         "PRAGMA user_version = 4",

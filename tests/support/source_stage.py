@@ -15,16 +15,27 @@ class MemoryJournal:
         self.rows: dict[str, list[InboxRow]] = {}
         self.refused: list[tuple[str, str, str, bytes]] = []
         self.count = 0
+        self.marks: dict[str, str] = {}
 
     async def order_files(self, source: str, names: Sequence[str]) -> Sequence[str]:
         known = self.files.setdefault(source, [])
         known += [name for name in names if name not in known]
         return list(known)
 
-    async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
+    async def inbox_put(
+        self,
+        feed: str,
+        values: Sequence[bytes],
+        arrived_ms: int,
+        mark: tuple[str, str] | None = None,
+    ) -> None:
+        self.marks |= {} if mark is None else dict([mark])
         for value in values:
             self.count += 1
             self.rows.setdefault(feed, []).append(InboxRow(self.count, value, arrived_ms))
+
+    async def mark(self, source: str) -> str | None:
+        return self.marks.get(source)
 
     async def inbox_read(self, feed: str, start: int, limit: int) -> Sequence[InboxRow]:
         return [row for row in self.rows.get(feed, []) if row.offset >= start][:limit]

@@ -26,12 +26,18 @@ class MoodyJournal(MemoryJournal):
         self.full = False
         self.writes = 0
 
-    async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
+    async def inbox_put(
+        self,
+        feed: str,
+        values: Sequence[bytes],
+        arrived_ms: int,
+        mark: tuple[str, str] | None = None,
+    ) -> None:
         await self.let.wait()
         if self.full:
             raise NotKept
         self.writes += 1
-        await super().inbox_put(feed, values, arrived_ms)
+        await super().inbox_put(feed, values, arrived_ms, mark)
 
 
 class Stage:

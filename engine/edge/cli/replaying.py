@@ -121,7 +121,17 @@ class _NoJournal:
         del source
         return names
 
-    async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
+    async def inbox_put(
+        self,
+        feed: str,
+        values: Sequence[bytes],
+        arrived_ms: int,
+        mark: tuple[str, str] | None = None,
+    ) -> None:
+        """Recordings are not posted."""
+        raise NotImplementedError
+
+    async def mark(self, source: str) -> str | None:
         """Recordings are not posted."""
         raise NotImplementedError
 

@@ -155,8 +155,18 @@ class _Snapshot:
         known = [name for (name,) in self._link.execute(query, (source,))]
         return [*known, *(name for name in names if name not in known)]
 
-    async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
+    async def inbox_put(
+        self,
+        feed: str,
+        values: Sequence[bytes],
+        arrived_ms: int,
+        mark: tuple[str, str] | None = None,
+    ) -> None:
         """Nothing is posted to an export."""
+
+    async def mark(self, source: str) -> str | None:
+        """How far a source came."""
+        return inbox.mark(self._link, source)
 
     async def inbox_read(self, feed: str, start: int, limit: int) -> Sequence[InboxRow]:
         """Kept records at or after an offset."""

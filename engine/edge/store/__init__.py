@@ -254,19 +254,37 @@ class Store:
 
         return await self.run(job)
 
-    async def inbox_put(self, feed: str, values: Sequence[bytes], arrived_ms: int) -> None:
+    async def inbox_put(
+        self,
+        feed: str,
+        values: Sequence[bytes],
+        arrived_ms: int,
+        mark: tuple[str, str] | None = None,
+    ) -> None:
         """Keep posted records; answers when they would survive a power cut.
+
+        A mark (source, how far it came) is kept together with them, or not at all.
 
         Raises:
             NotKept: the disk is full or in trouble; none of them is kept.
 
         """
+
+        def job(link: sqlite3.Connection) -> None:
+            inbox.put(link, feed, values, arrived_ms)
+            if mark is not None:
+                inbox.set_mark(link, *mark)
+
         try:
-            await self.run(lambda link: inbox.put(link, feed, values, arrived_ms))
+            await self.run(job)
         except sqlite3.Error as error:
             if not may_pass(error):
                 raise
             raise NotKept(str(error)) from error
+
+    async def mark(self, source: str) -> str | None:
+        """How far a source came that keeps what it reads in the inbox; None if it never said."""
+        return await self.run(lambda link: inbox.mark(link, source))
 
     async def inbox_read(self, feed: str, start: int, limit: int) -> Sequence[InboxRow]:
         """Kept records at or after an offset."""

@@ -19,6 +19,21 @@ def put(link: sqlite3.Connection, feed: str, values: Sequence[bytes], arrived_ms
     )
 
 
+def set_mark(link: sqlite3.Connection, source: str, value: str) -> None:
+    """Note how far a source came."""
+    link.execute(
+        "INSERT INTO marks (source, value) VALUES (?, ?)"
+        " ON CONFLICT (source) DO UPDATE SET value = excluded.value",
+        (source, value),
+    )
+
+
+def mark(link: sqlite3.Connection, source: str) -> str | None:
+    """How far a source came; None if it never said."""
+    row = link.execute("SELECT value FROM marks WHERE source = ?", (source,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def read(link: sqlite3.Connection, feed: str, start: int, limit: int) -> list[InboxRow]:
     """Kept records at or after an offset."""
     rows = link.execute(

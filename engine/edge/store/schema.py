@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.errors import EnvironmentUnusable, StateError
 from engine.text import say
 
-VERSION = 5
+VERSION = 6
 APPLICATION_ID = 0x46574E31  # "FWN1": tells our file from any other SQLite file
 FILE_NAME = "forewarn.db"
 
@@ -38,6 +38,9 @@ CREATE TABLE files (
   source TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,
   PRIMARY KEY (source, number), UNIQUE (source, name)
 ) WITHOUT ROWID;
+
+-- How far sources came that keep what they read in the inbox, written together with it.
+CREATE TABLE marks (source TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- Which set of declarations is live, and which was refused.
 CREATE TABLE rulesets (
@@ -133,6 +136,7 @@ UPGRADES = {
     4: "ALTER TABLE outbox ADD COLUMN turn INTEGER NOT NULL DEFAULT 0; DROP INDEX outbox_due;"
     " CREATE INDEX outbox_turn ON outbox (sink, turn, id, episode_id, due_ms)"
     " WHERE phase = 'due'; " + _TRAIL,
+    5: "CREATE TABLE marks (source TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 }
 """What makes of a file of each older version one of the next."""
 
