@@ -32,7 +32,7 @@ def main() -> int:
     asked.seconds = asked.seconds or (12 if asked.reduced else 60)
     asked.minutes = asked.minutes or (0.5 if asked.reduced else 10)
     report = Report("latency", "Proof: from the event to its alert", asked)
-    with scratch("latency") as folder, installation(broker(), folder) as stage:
+    with scratch("latency") as folder, installation(broker(lasting=True), folder) as stage:
         capacity = stage.capacity()
         report.say(f"Drained from a backlog at {capacity:,} records/s on one core.")
         rates = asked.rates or [PEAK, capacity // 2]

@@ -58,7 +58,7 @@ def main() -> int:
     asked.keys = asked.keys or (60_000 if asked.reduced else 1_000_000)
     asked.faust_keys = asked.faust_keys or (12_000 if asked.reduced else 60_000)
     report = Report("recovery", "Proof: how fast saved state comes back", asked)
-    bootstrap, tag = broker(), f"rec-{uuid.uuid4().hex[:8]}"
+    bootstrap, tag = broker(lasting=True), f"rec-{uuid.uuid4().hex[:8]}"
     with scratch("recovery") as folder:
         prepare(folder, tag)
         written = asyncio.run(write_state(folder, bootstrap, tag, asked.keys))

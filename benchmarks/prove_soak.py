@@ -51,7 +51,7 @@ def main() -> int:
         report.say(f"Told again from the raw samples of a run of commit {run}.")
         tell(report, facts, samples)
         return report.close()
-    with scratch("soak") as folder, installation(broker(), folder) as stage:
+    with scratch("soak") as folder, installation(broker(lasting=True), folder) as stage:
         facts, samples = soak(stage, asked)
     write_raw(asked.report.with_name(RAW) if asked.report else _raw(asked, folder), facts, samples)
     tell(report, facts, samples)

@@ -52,7 +52,7 @@ def main() -> int:
         return 0
     asked.rounds = asked.rounds or (3 if asked.reduced else 9)
     report = Report("throughput", "Proof: throughput through Kafka with the delivery recipe", asked)
-    bootstrap, topic = broker(), f"perf-{uuid.uuid4().hex[:8]}"
+    bootstrap, topic = broker(lasting=True), f"perf-{uuid.uuid4().hex[:8]}"
     peers.installed(peers.QUIX)
     with scratch("throughput") as folder:
         records = write_job(folder, asked, topic)

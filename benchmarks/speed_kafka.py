@@ -42,7 +42,7 @@ def main() -> int:
         return 0
     asked.rounds = asked.rounds or (3 if asked.reduced else 9)
     report = Report("speed-kafka", "Baseline: the dwell job through Kafka", asked)
-    bootstrap, topic = broker(), f"perf-{uuid.uuid4().hex[:8]}"
+    bootstrap, topic = broker(lasting=True), f"perf-{uuid.uuid4().hex[:8]}"
     with scratch("speed-kafka") as folder:
         records = write_job(folder, asked, topic)
         asyncio.run(fill(bootstrap, topic, records))

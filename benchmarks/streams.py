@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,10 +35,12 @@ class Sent(NamedTuple):
     value: bytes
 
 
-def broker() -> str:
-    """Start the test broker unless it runs; its address."""
+def broker(*, lasting: bool = False) -> str:
+    """Start the test broker unless it runs; its address. What is measured asks a lasting one."""
+    home = Path(tempfile.gettempdir()) / f"forewarn-kafka-lasting-{os.getuid()}"
+    more = ["--lasting", "--home", str(home)] if lasting else []
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tests/broker/kafka.py"), "start"],
+        [sys.executable, str(ROOT / "tests/broker/kafka.py"), "start", *more],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     return done.stdout.strip()

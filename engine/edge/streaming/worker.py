@@ -1,8 +1,11 @@
 """A Faust worker that runs a program on Kafka until it is told to stop."""
 
 import asyncio
+import logging
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -29,6 +32,12 @@ from engine.text import say
 
 SWITCH_S = 0.000_5
 """How long the consumer thread may hold up the rules, and the rules its heartbeats."""
+
+END_S = 60.0
+"""A worker that was told to end and has not by then is ended: what it has not saved is read again.
+
+aiokafka waits without end for its coordinator when a stop meets a rebalance.
+"""
 
 T = TypeVar("T")
 log = structlog.get_logger("streaming")
@@ -142,10 +151,12 @@ class _End:
 
 def _execute(app: StreamApp, neighbour: "asyncio.Task[None] | None", end: _End) -> None:
     """Let Faust's worker run the application until a signal, or until `end`."""
-    services = [] if neighbour is None else [_Neighbour(neighbour)]
+    services: list[Service] = [] if neighbour is None else [_Neighbour(neighbour)]
+    patience = _Patience()
     end.worker = worker = faust.Worker(
         app,
         *services,
+        patience,
         loop=asyncio.get_event_loop_policy().get_event_loop(),
         loglevel="WARN",
         redirect_stdouts=False,
@@ -158,8 +169,35 @@ def _execute(app: StreamApp, neighbour: "asyncio.Task[None] | None", end: _End) 
         worker.execute_from_commandline()
     except SystemExit as left:
         code = left.code
+    finally:
+        patience.over()
     if code and end.reason is None:
         end.reason = worker.crash_reason or app.crash_reason or RuntimeError("Faust ended")
+
+
+class _Patience(Service):
+    """The first to hear that the worker ends; ends the process if that takes too long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._timer: threading.Timer | None = None
+
+    async def on_stop(self) -> None:
+        """Count from now."""
+        self._timer = threading.Timer(END_S, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def over(self) -> None:
+        """It has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    @staticmethod
+    def _end() -> None:
+        log.error("worker-ended-hanging", after_s=END_S)
+        logging.shutdown()
+        os._exit(1)  # a loop that hangs cannot be asked
 
 
 class _Neighbour(Service):
