@@ -22,11 +22,16 @@ SOURCES: Mapping[str, str] = {
     "sql": "connectors.sources.sql",
 }
 SINKS: Mapping[str, str] = {
+    "cap": "connectors.sinks.cap",
     "console": "connectors.sinks.console",
     "dingtalk": "connectors.sinks.dingtalk",
     "feishu": "connectors.sinks.feishu",
     "jsonl": "connectors.sinks.jsonl",
     "kafka": "connectors.sinks.kafka",
+    "mail": "connectors.sinks.mail",
+    "mqtt": "connectors.sinks.mqtt",
+    "sms": "connectors.sinks.sms",
+    "sql": "connectors.sinks.sql",
     "webhook": "connectors.sinks.webhook",
     "wecom": "connectors.sinks.wecom",
 }

@@ -8,7 +8,6 @@ query, where robots have their tokens, nor any secret the peer may have sent bac
 
 import asyncio
 import email.utils
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -17,10 +16,11 @@ from typing import NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
-from pydantic import BaseModel, Field
+from pydantic import Field
 from yarl import URL
 
 from connectors.addresses import Forbidden, Guard
+from connectors.tls import Trust, trusting
 from engine.errors import EnvironmentUnusable, Permanent, Retryable
 from engine.text import say
 
@@ -69,33 +69,29 @@ def wait_asked_s(header: str | None, now_s: float) -> float | None:
         return None
 
 
-class Reach(BaseModel):
+class Reach(Trust):
     """How a sink's peer may be reached; a base of the options of every kind that speaks HTTP.
 
     Attributes:
         allow_hosts: The only hosts that may be named, exactly; empty for any.
         allow_addresses: Networks (CIDR) that may be connected to whatever they are.
         private_addresses: Whether loopback and private ranges are allowed without being listed.
-        ca_file: Authorities that may have signed the peer's certificate (PEM); else the system's.
-        cert_file: Our own certificate (PEM), where the peer wants one; `key_file` is its key.
         timeout_s: Longest wait for an answer.
 
     """
 
-    allow_hosts: list[str] = []
-    allow_addresses: list[str] = []
+    allow_hosts: list[str] = Field(default_factory=list)
+    allow_addresses: list[str] = Field(default_factory=list)
     private_addresses: bool = True
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
     timeout_s: float = Field(default=10.0, gt=0, le=300)
 
 
 class Answer(NamedTuple):
-    """What a peer said to a request it took."""
+    """What a peer said; `wait_s` is how long it asks us to wait."""
 
     status: int
     body: bytes
+    wait_s: float | None = None
 
 
 class Client:
@@ -129,7 +125,7 @@ class Client:
         lookup: AbstractResolver | None = None,
     ) -> None:
         self._guard, self._url = guarded(name, url, reach, lang)
-        self._tls = _trust(name, reach, folder, lang)
+        self._tls = trusting(name, reach, folder, lang)
         timeout_s = reach.timeout_s
         self._timeout = aiohttp.ClientTimeout(
             total=timeout_s, sock_connect=min(timeout_s, 10.0), sock_read=timeout_s
@@ -163,24 +159,67 @@ class Client:
             await session.close()
 
     async def post(
-        self, body: bytes, headers: Mapping[str, str], query: Mapping[str, str] | None = None
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+        *,
+        judged: bool = True,
     ) -> Answer:
         """Post a body; answers what the peer said when it has taken it.
+
+        With `judged` off any answer is handed back whatever its status; see `judge`.
 
         Raises:
             Retryable: no answer, or one that may differ later.
             Permanent: the peer refuses this delivery, or redirects it.
 
         """
-        assert self._session is not None  # noqa: S101 - `open` comes first
         url = self._url.update_query(query) if query else self._url
+        return await self._ask("POST", url, headers, body, judged=judged)
+
+    async def has(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Whether the peer has something: it answers 2xx, or 404 if not.
+
+        Raises:
+            Retryable: no answer, or one that says neither.
+            Permanent: the peer refuses to say.
+
+        """
+        answer = await self._ask("GET", URL(url), headers, None, judged=False)
+        if answer.status == 404:  # noqa: PLR2004 - the statuses of HTTP
+            return False
+        self.judge(answer)
+        return True
+
+    def judge(self, answer: Answer) -> None:
+        """Return if the status says it was taken.
+
+        Raises:
+            Retryable: the status says that it may be taken later.
+            Permanent: the status refuses it.
+
+        """
+        reason, text = f"http-{answer.status}", self.hidden(answer.body.decode("utf-8", "replace"))
+        match verdict(answer.status):
+            case Verdict.TAKEN:
+                return
+            case Verdict.RETRY:
+                raise Retryable(reason, text, answer.wait_s)
+            case Verdict.REFUSED:
+                raise Permanent(reason, text)
+
+    async def _ask(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, *, judged: bool
+    ) -> Answer:
+        assert self._session is not None  # noqa: S101 - `open` comes first
         try:
-            async with self._session.post(
-                url, data=body, headers=headers, allow_redirects=False
+            async with self._session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
             ) as answer:
                 found = await _short(answer)
-                self._judge(answer, found)
-                return Answer(answer.status, found)
+                asked = wait_asked_s(answer.headers.get("Retry-After"), time.time())
+                said = Answer(answer.status, found, asked)
         except TimeoutError as error:
             raise Retryable(_TIMEOUT) from error
         except aiohttp.ClientConnectorCertificateError as error:
@@ -193,17 +232,9 @@ class Client:
                 raise Retryable(_ADDRESS, str(cause)) from None
             detail = self.hidden(f"{type(error).__name__}: {error}")
             raise Retryable(_NETWORK, detail) from None
-
-    def _judge(self, answer: aiohttp.ClientResponse, found: bytes) -> None:
-        reason, text = f"http-{answer.status}", self.hidden(found.decode("utf-8", "replace"))
-        match verdict(answer.status):
-            case Verdict.TAKEN:
-                return
-            case Verdict.RETRY:
-                asked = wait_asked_s(answer.headers.get("Retry-After"), time.time())
-                raise Retryable(reason, text, asked)
-            case Verdict.REFUSED:
-                raise Permanent(reason, text)
+        if judged:
+            self.judge(said)
+        return said
 
     def hidden(self, text: str) -> str:
         """The beginning of a text, without secrets."""
@@ -235,22 +266,6 @@ def guarded(name: str, url: str, reach: Reach, lang: str) -> tuple[Guard, URL]:
         raise EnvironmentUnusable(say(f"sink-address-{error}", lang, name=name)) from error
     except ValueError as error:
         raise EnvironmentUnusable(say("sink-address-form", lang, name=name)) from error
-
-
-def _trust(name: str, reach: Reach, folder: Path, lang: str) -> ssl.SSLContext:
-    """Whom we believe, and who we are."""
-    try:
-        context = ssl.create_default_context(
-            cafile=None if reach.ca_file is None else str(folder / reach.ca_file)
-        )
-        if reach.cert_file is not None:
-            key = None if reach.key_file is None else str(folder / reach.key_file)
-            context.load_cert_chain(str(folder / reach.cert_file), key)
-    except (OSError, ssl.SSLError, ValueError) as error:
-        raise EnvironmentUnusable(
-            say("sink-certificate", lang, name=name, why=str(error))
-        ) from error
-    return context
 
 
 async def _short(answer: aiohttp.ClientResponse) -> bytes:

@@ -75,13 +75,18 @@ class Notice:
         return self.stage in {"cleared", "retracted", "dropped", "closed", "cancelled"}
 
     @property
+    def staged(self) -> str:
+        """The stage in words, or nothing where there are none for it."""
+        named = f"notice-{self.stage}"
+        return say(named, self.lang) if self.stage and named in catalogue() else ""
+
+    @property
     def headline(self) -> str:
         """Level, title and stage on one line."""
         words = {"level": say(f"notice-level-{self.level}", self.lang), "title": self.title}
-        named = f"notice-{self.stage}"
-        if not self.stage or named not in catalogue():
+        if not self.staged:
             return say("notice-headline", self.lang, **words)
-        return say("notice-headline-stage", self.lang, **words, stage=say(named, self.lang))
+        return say("notice-headline-stage", self.lang, **words, stage=self.staged)
 
     def sections(self) -> Iterator[tuple[str, Sequence[str]]]:
         """The lists of the playbook that hold anything, with their headings."""

@@ -3,11 +3,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import ConfigDict, Field, SecretStr
 from standardwebhooks.webhooks import Webhook
 
-from connectors.client import Client, Reach
+from connectors.client import Client, Reach, guarded
+from connectors.notice import carried
+from connectors.robots import Personal
+from connectors.success import Success
 from engine.errors import EnvironmentUnusable
 from engine.ports import SinkContext
 from engine.secret_files import read_secret
@@ -22,6 +26,11 @@ class Options(Reach):
         secret: Signing secret, base64, with or without `whsec_`; or `secret_file`, which wins.
             Without one nothing is signed.
         token: Sent as `Authorization: Bearer`; or `token_file`, which wins.
+        headers: Sent with each request, for gateways that want some of their own.
+        success: What in the answer's body says that it was taken; otherwise the status decides.
+        look_up: Asked by GET before each post, `{id}` being the delivery id, where a peer cannot
+            drop repeats itself: 2xx says that it has the delivery, 404 that it has not.
+        personal: Whether plates, numbers and names of people are masked.
         parallel: Most requests at once; a crash repeats at most so many.
 
     """
@@ -34,6 +43,10 @@ class Options(Reach):
     secret_file: str | None = None
     token: SecretStr | None = None
     token_file: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    success: Success | None = None
+    look_up: str | None = Field(default=None, pattern=r"^https?://\S*\{id\}\S*$")
+    personal: Personal = "full"
     parallel: int = Field(default=8, ge=1, le=256)
     lang: str = "en"
 
@@ -55,7 +68,9 @@ class WebhookSink:
         """
         self.name = name
         self.parallel = options.parallel
-        headers = {"User-Agent": "forewarn/1", "Content-Type": "application/json"}
+        self._options = options
+        given = {"User-Agent": "forewarn/1", "Content-Type": "application/json"}
+        headers = {**given, **options.headers}
         token = read_secret(options.token, options.token_file, folder, options.lang)
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -68,6 +83,9 @@ class WebhookSink:
             name, options.url, options, headers, options.parallel,
             folder=folder, lang=options.lang, secrets=[token or "", secret or ""],
         )  # fmt: skip
+        self._look_up = options.look_up
+        if self._look_up is not None:
+            guarded(name, self._look_up.replace("{id}", "0"), options, options.lang)
 
     async def open(self) -> None:
         """Make the session."""
@@ -82,9 +100,16 @@ class WebhookSink:
             "Idempotency-Key": delivery_id,
             "Forewarn-Attempt": str(attempt),
         }
+        if self._look_up is not None:
+            found = self._look_up.replace("{id}", quote(delivery_id, safe=""))
+            if await self._client.has(found, {}):
+                return
+        body = carried(body, self._options.personal)
         if self._signer is not None:
             headers["webhook-signature"] = self._signer.sign(delivery_id, now, body.decode())
-        await self._client.post(body, headers)
+        answer = await self._client.post(body, headers)
+        if self._options.success is not None:
+            self._options.success.judge(answer.body, self._client.hidden)
 
     async def close(self) -> None:
         """Close the session; safe to call twice."""

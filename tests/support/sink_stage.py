@@ -1,17 +1,27 @@
 """Every kind of sink with a peer of its own, for the tests that all of them must pass."""
 
+import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import msgspec
+import psycopg
 from daemon_stage import change
+from mail_peer import mail_peer
+from psycopg import sql
 from receiver import receiver
 from robot_peer import CREDENTIALS, FINAL, SECRET, TOKEN, robot_peer
+from services import a_mosquitto, hash_of, shared_postgres
+from sms_peer import SECRET as SMS_SECRET
+from sms_peer import sms_peer
 
 from connectors import SINKS, module_of
 from connectors.sinks.console import ConsoleSink
@@ -22,6 +32,14 @@ CANARY = "canary"
 """Part of every secret that a stage gives to its sink."""
 
 
+MQTT_PASSWORD = f"{CANARY}-mqtt"
+MQTT_HASH = hash_of(MQTT_PASSWORD)
+
+
+async def _at_once() -> None:
+    """It shows at once."""
+
+
 @dataclass(slots=True)
 class Stage:
     """A sink's peer.
@@ -30,14 +48,16 @@ class Stage:
         make: A new sink that speaks to the peer.
         got: Delivery ids that the peer has, in order, repeats included.
         refuse: Let the peer refuse from now on: `later` or `final`; "" to take again. None where
-            there is no peer that could.
+            there is no peer that could; `ways` are those it has.
+        settle: Waits until what was taken shows in `got`.
 
     """
 
     make: Callable[[], Sink]
     got: Callable[[], list[str]]
     refuse: Callable[[str], None] | None = None
-    lasting: list[Any] = field(default_factory=list)
+    ways: tuple[str, ...] = ("later", "final")
+    settle: Callable[[], Awaitable[None]] = _at_once
 
 
 def a_body(key: str = "苏F12345-yellow", ordinal: int = 0, **words: Any) -> tuple[str, bytes]:
@@ -56,11 +76,11 @@ def a_body(key: str = "苏F12345-yellow", ordinal: int = 0, **words: Any) -> tup
     return one.delivery_id, msgspec.json.encode(one)
 
 
-def declared(kind: str, folder: Path, **options: Any) -> Sink:
+def declared(kind: str, at: Path, /, **options: Any) -> Sink:
     """A sink of a kind, made as settings make it."""
     module = module_of(SINKS[kind])
     made: Sink = module.build(
-        "a", module.Options.model_validate({"kind": kind, **options}), SinkContext(str(folder))
+        "a", module.Options.model_validate({"kind": kind, **options}), SinkContext(str(at))
     )
     return made
 
@@ -126,10 +146,191 @@ def robot_stage(kind: str) -> Any:
     return a_robot
 
 
+@asynccontextmanager
+async def a_sqlite(folder: Path) -> AsyncIterator[Stage]:
+    def got() -> list[str]:
+        link = sqlite3.connect(folder / "a.db")
+        rows = link.execute("SELECT delivery_id FROM forewarn_deliveries ORDER BY rowid")
+        found = [row[0] for row in rows]
+        link.close()
+        return found
+
+    yield Stage(lambda: declared("sql", folder, url="sqlite:///a.db"), got)
+
+
+@asynccontextmanager
+async def a_postgresql(folder: Path) -> AsyncIterator[Stage]:
+    url, table = shared_postgres(), f"t{uuid.uuid4().hex}"
+
+    def got() -> list[str]:
+        with psycopg.connect(url) as link:
+            rows = link.execute(sql.SQL("SELECT delivery_id FROM {}").format(sql.Identifier(table)))
+            return [row[0] for row in rows]
+
+    def make() -> Sink:
+        password = f"{CANARY}-sql-password"
+        return declared("sql", folder, url=url, table=table, password=password)
+
+    yield Stage(make, got)
+
+
+@asynccontextmanager
+async def an_mqtt(folder: Path) -> AsyncIterator[Stage]:
+    acl = folder / "acl"
+    acl.write_text("user us\ntopic readwrite fine/#\n")
+    passwords = folder / "passwords"
+    passwords.write_text(f"us:{MQTT_HASH}\n")
+    for file in (acl, passwords):
+        file.chmod(0o600)
+    lines = (f"acl_file {acl}", f"password_file {passwords}")
+    with a_mosquitto(folder / "mqtt", *lines) as port:
+        seen: list[str] = []
+        ready = asyncio.Event()
+        listening = asyncio.create_task(_listen(port, seen, ready))
+        await ready.wait()
+        topics = {"": "fine/alerts", "later": "closed/alerts"}
+        topic = ""
+
+        def refuse(how: str) -> None:
+            nonlocal topic
+            topic = how
+
+        def make() -> Sink:
+            return declared(
+                "mqtt", folder, host="127.0.0.1", port=port, topic=topics[topic],
+                username="us", password=MQTT_PASSWORD,
+            )  # fmt: skip
+
+        def got() -> list[str]:
+            return seen
+
+        try:
+            yield Stage(make, got, refuse, ways=("later",), settle=lambda: asyncio.sleep(0.1))
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _listen(port: int, seen: list[str], ready: asyncio.Event) -> None:
+    version = aiomqtt.ProtocolVersion.V5
+    login = {"username": "us", "password": MQTT_PASSWORD}
+    async with aiomqtt.Client("127.0.0.1", port, protocol=version, **login) as client:  # type: ignore[arg-type]
+        await client.subscribe("fine/#", qos=1)
+        ready.set()
+        async for message in client.messages:
+            about: Any = message.properties
+            seen.append(about.CorrelationData.decode())
+
+
+@asynccontextmanager
+async def a_mail(folder: Path) -> AsyncIterator[Stage]:
+    async with mail_peer() as peer:
+
+        def refuse(how: str) -> None:
+            answers = {"later": "451 try later", "final": "554 no", "": "250 taken"}
+            peer.answer = answers[how]
+
+        def make() -> Sink:
+            return declared(
+                "mail", folder, host="127.0.0.1", port=peer.port, security="none",
+                sender="alerts@city.example", to=["one@city.example", "two@city.example"],
+                password=f"{CANARY}-mail-password",
+            )  # fmt: skip
+
+        yield Stage(make, lambda: peer.ids, refuse)
+
+
+def sms_stage(provider: str) -> Any:
+    """The stage of short messages through one provider."""
+
+    @asynccontextmanager
+    async def an_sms(folder: Path) -> AsyncIterator[Stage]:
+        async with sms_peer() as peer:
+            codes = {
+                "http": {"later": "wait", "final": "bad-number", "": "OK"},
+                "aliyun": {
+                    "later": "isv.BUSINESS_LIMIT_CONTROL",
+                    "final": "isv.MOBILE_NUMBER_ILLEGAL",
+                    "": "OK",
+                },
+            }[provider]
+
+            def refuse(how: str) -> None:
+                peer.code = codes[how]
+
+            def make() -> Sink:
+                gateway = http_gateway(peer.url) if provider == "http" else aliyun(peer.url)
+                values = {"level": "level", "what": "title", "at": "place"}
+                return declared(
+                    "sms", folder, gateway=gateway, numbers=["13800000000"], values=values,
+                    budget={"minute": 99, "hour": 99, "day": 99},
+                )  # fmt: skip
+
+            yield Stage(make, lambda: peer.ids, refuse)
+
+    return an_sms
+
+
+def http_gateway(url: str) -> dict[str, Any]:
+    """A gateway with a form of its own."""
+    return {
+        "provider": "http", "url": url, "secret": SMS_SECRET,
+        "fields": {"mobile": "{number}", "key": "{secret}", "id": "{id}",
+                   "param": '{"level": "{level}", "what": "{what}", "at": "{at}"}'},
+        "success": {"field": "code", "equals": ["OK"], "later": ["wait"], "message": "msg"},
+    }  # fmt: skip
+
+
+def aliyun(url: str) -> dict[str, Any]:
+    """Alibaba Cloud's gateway, or what stands for it here."""
+    return {
+        "provider": "aliyun", "endpoint": url, "access_key_id": "LTAI-key",
+        "secret": SMS_SECRET, "sign_name": "市域指挥", "template": "SMS_1",
+    }  # fmt: skip
+
+
+CAP = {"sender": "forewarn.city.example", "sender_name": "市域治理现代化指挥中心"}
+
+
+@asynccontextmanager
+async def a_cap_folder(folder: Path) -> AsyncIterator[Stage]:
+    def got() -> list[str]:
+        files = sorted((folder / "cap").glob("*.xml"), key=lambda path: path.stat().st_mtime_ns)
+        return [path.stem.removeprefix("forewarn-") for path in files]
+
+    yield Stage(lambda: declared("cap", folder, folder="cap", **CAP), got)
+
+
+@asynccontextmanager
+async def a_cap_url(folder: Path) -> AsyncIterator[Stage]:
+    async with receiver() as peer:
+
+        def refuse(how: str) -> None:
+            peer.mood = {"later": "status:503", "final": "status:410", "": "takes"}[how]
+
+        def make() -> Sink:
+            return declared("cap", folder, url=peer.url, token=f"{CANARY}-cap-token", **CAP)
+
+        def got() -> list[str]:
+            return [headers["Idempotency-Key"] for headers, _ in peer.got]
+
+        yield Stage(make, got, refuse)
+
+
 DELIVERY, BODY = a_body()
 STAGES: dict[str, Any] = {
     "jsonl": a_jsonl,
     "console": a_console,
     "webhook": a_webhook,
     **{kind: robot_stage(kind) for kind in ("dingtalk", "wecom", "feishu")},
+    "sql-sqlite": a_sqlite,
+    "sql-postgresql": a_postgresql,
+    "mqtt": an_mqtt,
+    "mail": a_mail,
+    "sms-http": sms_stage("http"),
+    "sms-aliyun": sms_stage("aliyun"),
+    "cap-folder": a_cap_folder,
+    "cap-url": a_cap_url,
 }
+REFUSING = sorted(set(STAGES) - {"jsonl", "console", "sql-sqlite", "sql-postgresql", "cap-folder"})
+"""Kinds with a peer that can refuse one delivery."""
