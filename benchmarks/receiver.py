@@ -39,19 +39,20 @@ class Inbox:
         """Whether this delivery is one that the peer will never take."""
         return bool(self.refuse_each) and zlib.crc32(name.encode()) % self.refuse_each == 0
 
+    def puts_off(self, name: str) -> bool:
+        """Whether the first try of this delivery is put off."""
+        return bool(self.busy_each) and zlib.crc32(name.encode()) % self.busy_each == 1
+
     def is_busy(self, name: str) -> bool:
         """Whether this is the first try of a delivery that is put off once."""
-        if not self.busy_each or zlib.crc32(name.encode()) % self.busy_each != 1:
-            return False
-        return self.ids.count(name) == 1
+        return self.puts_off(name) and self.ids.count(name) == 1
 
     def first_answers(self) -> list[tuple[str, bytes]]:
         """What was sent, without the tries that were put off."""
         seen: set[str] = set()
         kept: list[tuple[str, bytes]] = []
         for name, body in self.raw:
-            put_off = self.busy_each and zlib.crc32(name.encode()) % self.busy_each == 1
-            if not put_off or name in seen:
+            if not self.puts_off(name) or name in seen:
                 kept.append((name, body))
             seen.add(name)
         return kept

@@ -230,7 +230,8 @@ class Sender:
         )
         age_s = (self._outbox.now_ms() - row.stored_ms) / 1000
         if self._policy.is_over(attempts, age_s):
-            await self._give_up(row, "too-old", f"{failure.reason}: {failure.detail}")
+            why = "too-old" if age_s >= self._policy.give_up_s else "too-often"
+            await self._give_up(row, why, f"{failure.reason}: {failure.detail}")
             return
         log.warning(
             "delivery-retry", sink=self.sink.name, delivery=row.delivery_id, attempt=attempts,
