@@ -18,8 +18,10 @@ SOURCES: Mapping[str, str] = {
     "http": "connectors.sources.http",
     "jtt808": "connectors.sources.jtt808",
     "kafka": "connectors.sources.kafka",
+    "mqtt": "connectors.sources.mqtt",
     "nmea": "connectors.sources.nmea",
     "sql": "connectors.sources.sql",
+    "topic": "connectors.sources.topic",
 }
 SINKS: Mapping[str, str] = {
     "cap": "connectors.sinks.cap",

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
 from pydantic import ConfigDict, Field
 
 from engine.errors import EnvironmentUnusable
@@ -61,22 +62,22 @@ class KafkaSource:
         """Prepare; `open` connects."""
         self.name = name
         self.options = options
-        self._context = context
+        self.context = context
         self._way = Way()
-        self._reader: AIOKafkaConsumer | None = None
-        self._places: list[TopicPartition] = []
+        self.reader: AIOKafkaConsumer | None = None
+        self.places: list[TopicPartition] = []
         self._closed = False
 
     @property
     def ids(self) -> Sequence[SourceId]:
         """One stream a partition, numbered from the number that the driver gave."""
-        first = self._context.partition
-        return [SourceId(self._context.feed, first + place.partition) for place in self._places]
+        first = self.context.partition
+        return [SourceId(self.context.feed, first + place.partition) for place in self.places]
 
     @property
     def logs(self) -> Sequence[str]:
         """The log of each partition, in the order of `ids`."""
-        return [self.log(place.partition) for place in self._places]
+        return [self.log(place.partition) for place in self.places]
 
     def log(self, partition: int) -> str:
         """Name of a partition in saved positions."""
@@ -84,27 +85,27 @@ class KafkaSource:
 
     async def open(self, resume: Mapping[str, int]) -> None:
         """Find the partitions, connect, and go to the offsets that were named."""
-        self._way = open_way(self.options, Path(self._context.folder), self.options.lang)
-        self._places = await self._find()
-        reader = self._reader = AIOKafkaConsumer(
+        self._way = open_way(self.options, Path(self.context.folder), self.options.lang)
+        self.places = await self._find()
+        reader = self.reader = AIOKafkaConsumer(
             **self._client(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
         )
         await reader.start()
-        reader.assign(self._places)
-        first = await reader.beginning_offsets(self._places)
-        for place in self._places:
+        reader.assign(self.places)
+        first = await reader.beginning_offsets(self.places)
+        for place in self.places:
             start = max(resume.get(self.log(place.partition), 0), first[place])
             reader.seek(place, start)
 
     async def batches(self) -> AsyncIterator[Batch]:
         """Records as they come, the partitions in turn."""
-        assert self._reader is not None  # noqa: S101 - `open` comes first
+        assert self.reader is not None  # noqa: S101 - `open` comes first
         while not self._closed:
             try:
-                polled = await self._reader.getmany(
+                polled = await self.reader.getmany(
                     timeout_ms=_LOOK_MS, max_records=self.options.batch
                 )
             except KafkaError as error:
@@ -113,14 +114,18 @@ class KafkaSource:
                 await asyncio.sleep(_RETRY_S)
                 continue
             for place, records in polled.items():
-                source = SourceId(self._context.feed, self._context.partition + place.partition)
-                taken = [Record(one.offset, one.value or b"", one.timestamp) for one in records]
-                yield Batch(self.log(place.partition), source, taken)
+                source = SourceId(self.context.feed, self.context.partition + place.partition)
+                if taken := self._records(records):
+                    yield Batch(self.log(place.partition), source, taken)
+
+    def _records(self, found: Sequence[ConsumerRecord]) -> Sequence[Record]:
+        """What the log's records are to the feed."""
+        return [Record(one.offset, one.value or b"", one.timestamp) for one in found]
 
     async def close(self) -> None:
         """Let go of the connection; safe to call twice."""
         self._closed = True
-        reader, self._reader = self._reader, None
+        reader, self.reader = self.reader, None
         if reader is not None:
             with suppress(KafkaError, OSError):
                 await reader.stop()
