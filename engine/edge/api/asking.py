@@ -44,6 +44,7 @@ class Asker:
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        cases: Sequence[str] = (),
     ) -> Response:
         """The answer: a document as this account may see it.
 
@@ -55,15 +56,21 @@ class Asker:
             about: Ids of what is shown.
             status: Of the answer.
             headers: Of the answer.
+            cases: Ids of the cases in it: their alerts tell what in their sentences is personal.
 
         """
-        plain = await self.masked(document, about)
+        plain = await self.masked(document, about, cases)
         return Response(orjson.dumps(plain), status, dict(headers or {}), JSON)
 
-    async def masked(self, document: Any, about: Sequence[str] = ()) -> Any:
+    async def masked(
+        self, document: Any, about: Sequence[str] = (), cases: Sequence[str] = ()
+    ) -> Any:
         """A document as this account may see it, its reading written down."""
         shown = clear_for(self.account.roles, self.services.clear)
         mask = Mask(self.services.personal(), shown)
+        if cases and mask.must_learn:
+            for change in await self.services.shelf.evidence(cases):
+                mask.learn(change)
         plain = mask.over(msgspec.to_builtins(document))
         if mask.read:
             details = {"kinds": sorted(mask.read), "count": len(about)}

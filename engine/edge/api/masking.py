@@ -118,12 +118,27 @@ class Mask:
     def __init__(self, personal: Personal, shown: frozenset[str]) -> None:
         """Show these kinds, mask all others."""
         self._personal, self._shown = personal, shown
+        self._learnt: dict[str, str] = {}
         self.read: set[str] = set()
+
+    @property
+    def must_learn(self) -> bool:
+        """Whether sentences may hold what only the evidence behind them tells to be personal.
+
+        Plates and numbers are recognised by themselves; a name looks like any word.
+        """
+        return not self._shown.issuperset(self._personal.fields.values())
+
+    def learn(self, document: Any) -> None:
+        """Remember the personal values of a document that is not shown itself."""
+        self._collect(document, self._learnt)
 
     def over(self, document: Any) -> Any:
         """A copy of a document as the account may see it."""
         known: dict[str, str] = {}
         self._collect(document, known)
+        self.read.update(kind for kind in known.values() if kind in self._shown)
+        known = {**self._learnt, **known}
         return _Pass(self._personal, self._shown, known, self.read).walk(document)
 
     def _collect(self, value: Any, known: dict[str, str]) -> None:
@@ -166,7 +181,6 @@ class _Pass:
             for value, kind in known.items()
             if kind not in shown
         }
-        read.update(kind for kind in known.values() if kind in shown)
         longest = sorted((value for value in self._hidden if len(value) > 1), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(_whole, longest))) if longest else None
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+import orjson
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,7 +24,15 @@ from engine.edge.desk.audit import Break, Entry
 from engine.edge.desk.book import decode_incident, decode_move
 from engine.edge.desk.keeper import Answer, Keeper
 from engine.edge.desk.queries import AlertRow, AlertsAsked, IncidentsAsked, Page, Scope, Whole
-from engine.edge.desk.tables import audit, incident_bodies, incidents, moves, receipts
+from engine.edge.desk.tables import (
+    alerts,
+    audit,
+    incident_bodies,
+    incidents,
+    moves,
+    receipts,
+    transitions,
+)
 from engine.errors import ForewarnError
 from engine.model.change import Change
 from engine.text import LANGUAGES
@@ -118,6 +127,19 @@ class Shelf:
         """A case with everything that belongs to it."""
         found = await self._read(lambda link: queries.whole_incident(link, name, _scope(account)))
         return found if found is not None and sees(account, found.incident) else None
+
+    async def evidence(self, cases: Sequence[str]) -> Sequence[object]:
+        """Every transition of the alerts of some cases, as plain values."""
+        query = (
+            select(transitions.c.body)
+            .join(alerts, alerts.c.episode == transitions.c.episode)
+            .where(alerts.c.incident.in_(cases))
+        )
+
+        def job(link: Connection) -> list[object]:
+            return [orjson.loads(body) for body in link.execute(query).scalars()]
+
+        return await self._read(job)
 
     async def told_since(self, number: int, limit: int) -> Sequence[Told]:
         """Moves after a number, in order."""

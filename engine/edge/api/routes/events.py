@@ -68,7 +68,8 @@ async def _told(asking: Asker, begin: int) -> AsyncIterator[bytes]:
                 number = told.number
                 if sees(asking.account, told.incident):
                     document = Event(move=plain_move(told.move), incident=told.incident)
-                    shown = await asking.masked(document, [told.incident.id])
+                    incident = told.incident.id
+                    shown = await asking.masked(document, [f"incident:{incident}"], [incident])
                     yield b"id: %d\nevent: move\ndata: %b\n\n" % (number, orjson.dumps(shown))
             if len(found) == _PART:
                 continue

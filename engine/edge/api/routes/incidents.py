@@ -68,14 +68,15 @@ async def shown_page(asking: Asker, wanted: IncidentsAsked, limit: int, after: s
     """A page of cases as the asker may see it."""
     page = await asking.services.shelf.incidents(asking.account, wanted, limit, after)
     document = Incidents(items=list(page.rows), next=page.next or "")
-    return await asking.shown(document, [_about(one) for one in page.rows])
+    ids = [one.id for one in page.rows]
+    return await asking.shown(document, [_about(one) for one in page.rows], cases=ids)
 
 
 @router.get("/incidents/{incident}", responses=answers(Incident))
 async def one(asking: Asking, incident: Id) -> Response:
     """A case by its id, its number, or its number in an outside system."""
     found = await asking.incident(incident)
-    return await asking.shown(found, [_about(found)], headers=etag(found))
+    return await asking.shown(found, [_about(found)], headers=etag(found), cases=[found.id])
 
 
 @router.get("/incidents/{incident}/history", responses=answers(History))
@@ -87,7 +88,9 @@ async def history(asking: Asking, incident: Id) -> Response:
     now = [verb for verb in allowed(whole.incident, asking.actor_at(whole.incident))
            if not MOVES.get(verb, frozenset()).isdisjoint(asking.account.roles)]  # fmt: skip
     about = [_about(whole.incident)]
-    return await asking.shown(history_of(whole, now), about, headers=etag(whole.incident))
+    cases = [whole.incident.id]
+    document, tag = history_of(whole, now), etag(whole.incident)
+    return await asking.shown(document, about, headers=tag, cases=cases)
 
 
 async def move(
@@ -113,7 +116,7 @@ async def move(
     if answer.repeated and answer.moves[0].reason != asked.reason:
         raise Refusal(Code.KEY_REUSED)
     after = answer.incident
-    return await asking.shown(after, [_about(after)], headers=etag(after))
+    return await asking.shown(after, [_about(after)], headers=etag(after), cases=[after.id])
 
 
 def _acting(
