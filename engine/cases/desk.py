@@ -17,7 +17,7 @@ from engine.cases.asking import STEPS, Asked
 from engine.cases.book import Acts, Book, Request
 from engine.cases.decision import Decide, Quiet
 from engine.cases.due import catch_up
-from engine.cases.grouping import Home, group_key, home_of
+from engine.cases.grouping import group_key, home_of, still_home
 from engine.cases.life import allowed, way_for
 from engine.cases.merging import merge
 from engine.cases.model import Incident, State, Verb
@@ -126,14 +126,14 @@ class Desk:
         decision = self._decide(self.policy, change, work.now_ms)
         mute = self._quiet(self.policy, work.book, change, decision.area, work.now_ms)
         group = group_key(decision, change)
-        home = home_of(work.book, decision, change, group, work.now_ms)
-        joined = home.incident
+        joined = home_of(work.book, decision, change, group, work.now_ms)
         if joined is not None:
             joined = self._caught_up(work, joined)
-            home = Home(joined, recurs=joined.state in {State.VERIFYING, State.CLOSED})
-            lets_in = joined.verdict is not None or joined.state is not State.CLOSED
-            if lets_in and not (mute is not None and joined.state is State.CLOSED):
-                join(work, joined, change, decision, recurs=home.recurs, mute=mute)
+            recurs = joined.state in {State.VERIFYING, State.CLOSED}
+            if still_home(joined, decision, work.now_ms) and not (
+                mute is not None and joined.state is State.CLOSED
+            ):
+                join(work, joined, change, decision, recurs=recurs, mute=mute)
                 return work.acts("" if mute is None else mute.why)
         day = number_day(work.now_ms)
         number = f"{day}-{work.book.next_number(day):04d}"

@@ -5,31 +5,16 @@ as long as the route says; else it opens its own.
 """
 
 import json
-from dataclasses import dataclass
 
 from engine.cases.book import Book
 from engine.cases.decision import Decision
-from engine.cases.model import OPEN, Incident, State
+from engine.cases.model import Incident, State
 from engine.cases.policy import Together
 from engine.geo.distance import distance_m
 from engine.model.change import Change
 
 MOST_MEMBERS = 500
 """Alerts of one case; the next one opens a case of its own, so that no case grows for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """Where an alert belongs.
-
-    Attributes:
-        incident: The case it joins; None: it opens its own.
-        recurs: Whether it brings the matter back: the case was closed, or was being verified.
-
-    """
-
-    incident: Incident | None = None
-    recurs: bool = False
 
 
 def group_key(decision: Decision, alert: Change) -> str:
@@ -57,24 +42,36 @@ def group_key(decision: Decision, alert: Change) -> str:
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
-def home_of(book: Book, decision: Decision, alert: Change, group: str, now_ms: int) -> Home:
-    """The case that an alert of a group belongs to, as the group stands now."""
+def home_of(
+    book: Book, decision: Decision, alert: Change, group: str, now_ms: int
+) -> Incident | None:
+    """The case that an alert of a group belongs to, as the group stands now.
+
+    An open case that still takes alerts; else one that was closed a short while ago, which the
+    alert brings back. None: the alert opens a case of its own.
+    """
     found = _open(book, decision, alert, group)
-    if found is not None and takes(found, decision, now_ms):
-        return Home(found, recurs=found.state is State.VERIFYING)
+    if found is not None and still_home(found, decision, now_ms):
+        return found
     if decision.grouping.recur_ms:
         closed = book.closed_in(group, now_ms - decision.grouping.recur_ms)
-        if closed is not None and len(closed.members) < MOST_MEMBERS:
-            near = Together.PLACE not in decision.grouping.by or _near(closed, decision, alert)
-            if near:
-                return Home(closed, recurs=True)
-    return Home()
+        if closed is not None and still_home(closed, decision, now_ms):
+            placed = Together.PLACE in decision.grouping.by
+            return closed if not placed or _near(closed, decision, alert) else None
+    return None
 
 
-def takes(incident: Incident, decision: Decision, now_ms: int) -> bool:
-    """Whether an open case still takes new alerts."""
-    if incident.state not in OPEN or len(incident.members) >= MOST_MEMBERS:
+def still_home(incident: Incident, decision: Decision, now_ms: int) -> bool:
+    """Whether a case takes an alert of its group now.
+
+    A case that nobody was told of and that ended by itself is never brought back.
+    """
+    if len(incident.members) >= MOST_MEMBERS or incident.state is State.MERGED:
         return False
+    if incident.state is State.CLOSED:
+        since = now_ms - decision.grouping.recur_ms
+        recurs = decision.grouping.recur_ms > 0 and incident.verdict is not None
+        return recurs and incident.closed_ms is not None and incident.closed_ms >= since
     within = decision.grouping.within_ms
     last = max((member.joined_ms for member in incident.members), default=incident.opened_ms)
     return not within or now_ms - last <= within
