@@ -39,11 +39,14 @@ class Areas:
 
     def __init__(self, centres: Mapping[str, Centre]) -> None:
         self._centres = centres
-        self._names = {
-            name: code
-            for code, centre in centres.items()
-            for name in (*centre.title.values(), *centre.also)
-        }
+        self._names: dict[str, str] = {}
+        several: set[str] = set()
+        for code, centre in centres.items():
+            for name in {*centre.title.values(), *centre.also}:
+                if self._names.setdefault(name, code) != code:
+                    several.add(name)  # towns of two counties: the name alone says nothing
+        for name in several:
+            del self._names[name]
         self._older = sorted((name for name in self._names if name.isdigit()), key=len)
 
     @property

@@ -19,6 +19,8 @@ _LIMITS = {
 }
 _MAX_FILES = 20_000
 _PASSED_OVER = frozenset({"__pycache__", "node_modules"})
+DESK = "desk.yaml"
+"""A folder that holds it declares a desk, see `engine.cases.declared`; it lies beside packs."""
 
 
 def read_project(paths: Sequence[Path]) -> list[DeclaredFile]:
@@ -26,7 +28,7 @@ def read_project(paths: Sequence[Path]) -> list[DeclaredFile]:
 
     Files are named as they were given (`rules/hazmat/pack.yaml`), in the order of their paths.
     A file that is too large is read just beyond its limit, so that loading reports it. Folders
-    whose names begin with a dot are passed over.
+    whose names begin with a dot are passed over, and so is a desk that lies below what was given.
 
     Raises:
         DeclarationError: A path does not exist or cannot be read (R141), or a link leads out of
@@ -85,7 +87,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     """All declaration files below a folder, in order. Linked folders are not entered."""
     seen = 0
     for here, inner, names in os.walk(folder, followlinks=False):
-        inner[:] = sorted(name for name in inner if not _passed_over(name))
+        inner[:] = sorted(name for name in inner if not _passed_over(Path(here) / name))
         linked = [name for name in inner if (Path(here) / name).is_symlink()]
         for name in [*linked, *sorted(names)]:
             path = Path(here) / name
@@ -96,8 +98,9 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _passed_over(name: str) -> bool:
-    return name.startswith(".") or name in _PASSED_OVER
+def _passed_over(folder: Path) -> bool:
+    name = folder.name
+    return name.startswith(".") or name in _PASSED_OVER or (folder / DESK).is_file()
 
 
 def _take(path: Path, root: Path, found: dict[Path, DeclaredFile], problems: list[Problem]) -> None:

@@ -14,7 +14,7 @@ from engine.cases.declared.schema_timings import (
 from engine.cases.model import Stage, Tier
 from engine.cases.policy import Centre, Department, Limit, Rung, Step, Timing
 from engine.model.calendar import WorkCalendar
-from engine.model.period import Period, PeriodUnit
+from engine.model.period import PeriodUnit
 from engine.model.worktime import WorkTime
 from engine.ruleset.notes import Notes
 from engine.ruleset.shape import nearest
@@ -231,10 +231,3 @@ def _check_ladders(model: DeskTimingModel, notes: Notes, path: tuple[str | int, 
             notes.add((*path, "limits", stage), "D210", at_key=True, stage=stage)
     if "resolve" not in model.limits:
         notes.add((*path, "limits"), "D221", at_key=True)
-
-
-def longest(limit: Limit) -> Period:
-    """The period of a limit that reaches furthest: with its extension where it has one."""
-    if limit.extend is None:
-        return limit.period
-    return Period((*limit.period.parts, *limit.extend.parts), limit.period.text)

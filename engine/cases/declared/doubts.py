@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from engine.cases.areas import Areas
 from engine.cases.declared.around import Around
-from engine.cases.declared.build import Names, longest
+from engine.cases.declared.build import Names
 from engine.cases.declared.shadow import impossible, shadowed
 from engine.cases.match import fits
 from engine.cases.model import Stage, Tier
@@ -140,12 +140,11 @@ def _counted(
     start = datetime.combine(today, time(12), zone).astimezone(UTC)
     start_ms = round(start.timestamp() * 1000)
     calendar = limit.hours.calendar
-    reach = longest(limit)
     path = ("timings", name, "limits", str(stage))
     try:
         calendar.is_workday(today)
-        if any(unit is not PeriodUnit.MS for _, unit in reach.parts):
-            due_ms = calendar.add(start_ms, reach, limit.hours.zone)
+        if any(unit is not PeriodUnit.MS for _, unit in limit.period.parts):
+            due_ms = calendar.add(start_ms, limit.period, limit.hours.zone)
             for rung in timing.ladder.get(stage, ()):
                 calendar.add(due_ms, rung.after, limit.hours.zone)
     except CalendarEnd:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.cases.declared.load import LoadedDesk
+from engine.cases.declared.route_tests import branch_paths
+from engine.edge.cli.desks import FoundDesk, find_desks, without_desks
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.projects import SETTINGS, Found, cases_of, errors, find, tell_if_shipped
 from engine.edge.cli.voice import voice
@@ -13,8 +16,10 @@ from engine.ruleset.spec import Project
 def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
     """Check declarations and the tests beside them; answers the exit code."""
     tell_if_shipped(paths)
+    desks = find_desks(paths)
+    packs = without_desks(paths)
     try:
-        found = find(paths)
+        found = find(packs) if packs or not paths else Found((), Project(), ())
     except DeclarationError as error:
         found = Found((), None, error.problems)
     problems = list(found.problems)
@@ -23,6 +28,11 @@ def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
         cases, wrong = cases_of(found)
         tests = len(cases)
         problems += wrong
+    fine: list[str] = []
+    for desk in desks if found.project is not None else ():
+        loaded = desk.load(found.project if packs or not paths else None)
+        problems += loaded.problems
+        fine += [_fine(desk, loaded)] if loaded.policy is not None else []
     told = {(one.at, one.code) for one in problems}
     settings = _of_settings(paths or [Path()], found.project)
     problems += [one for one in settings if (one.at, one.code) not in told]
@@ -50,10 +60,28 @@ def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
     else:
         speak.problems(problems, on_result=True)
         if not bad:
-            speak.line(speak.say("check-fine", **counts))
+            if packs or not paths:
+                speak.line(speak.say("check-fine", **counts))
+            for line in fine:
+                speak.line(line)
     if bad:
         return Exit.DECLARATIONS
     return Exit.WARNINGS if strict and problems else Exit.FINE
+
+
+def _fine(desk: FoundDesk, loaded: LoadedDesk) -> str:
+    """What a desk without errors consists of, in a line."""
+    policy = loaded.policy
+    assert policy is not None  # noqa: S101 - asked of desks without errors
+    return voice().say(
+        "check-desk-fine",
+        name=desk.files[0].path.rpartition("/")[0] or ".",
+        departments=len(policy.departments),
+        centres=len(policy.centres),
+        branches=sum(1 for _ in branch_paths(policy.root)),
+        timings=len(policy.timings),
+        tests=len(loaded.tests),
+    )
 
 
 def _of_settings(paths: Sequence[Path], project: Project | None) -> list[Problem]:

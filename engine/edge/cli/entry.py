@@ -32,6 +32,7 @@ VERBS: Mapping[str, str] = {
     "describe": "authoring",
     "list": "authoring",
     "graph": "authoring",
+    "route": "route_verb",
     "replay": "running",
     "backtest": "running",
     "run": "running",

@@ -39,7 +39,7 @@ def explain_alert(asked: Asked) -> int:
         near, notes = list[str](), list[Note]()
     else:
         with closing(database_of(folder_of(asked))) as link:
-            changes = list(_changes(link, asked.what))
+            changes = list(changes_of(link, asked.what))
             near = [] if changes else _alike(link, asked.what)
             notes = [*read_notes(link, changes[0].rule, changes[0].key)] if changes else []
     if not changes:
@@ -100,7 +100,7 @@ def database_of(folder: Path) -> sqlite3.Connection:
     return connect_reader(path)
 
 
-def _changes(link: sqlite3.Connection, name: str) -> Iterator[Change]:
+def changes_of(link: sqlite3.Connection, name: str) -> Iterator[Change]:
     """The transitions of the alert with this id, or with this delivery."""
     rows = link.execute(
         "SELECT body FROM changes WHERE episode_id = ?1 OR episode_id ="
