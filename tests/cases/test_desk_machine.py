@@ -305,8 +305,8 @@ class City(RuleBasedStateMachine):
             case: list(moves) for case, moves in self.prompt.moves.items()
         }
         assert sent(self.book) == sent(self.prompt)
-        for case in self.book.incidents.values():
-            self.every_limit_fired_once(case)
+        for left in self.book.incidents.values():
+            self.every_limit_fired_once(left)
 
     def every_limit_fired_once(self, case: Incident) -> None:
         """Counted from the moves alone: each limit that passed told so once, each rung once."""
