@@ -1,16 +1,13 @@
 """The page: cards, charts, map, tables, the difference to another version of the rules."""
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 
 from engine.backtest.compare import Fate, Pair
 from engine.backtest.episodes import Episode
 from engine.backtest.figures import SEVERITIES
 from engine.backtest.page import tables
 from engine.backtest.page.charts import bars, by_day, colour
+from engine.backtest.page.frame import framed
 from engine.backtest.page.geography import Track, drawing
 from engine.backtest.page.markup import Html, join, tag
 from engine.backtest.page.tables import Told
@@ -31,30 +28,14 @@ _TRACKS_A_RULE = 3
 def page(report: Report, tracks: Sequence[Track], lang: str, version: str) -> str:
     """The whole page as text; nothing of it is fetched from anywhere."""
     told = Told(report, lang)
-    say = told.say
-    style, script = _resource("report.css"), _resource("report.js")
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="generator", content=f"forewarn {version}"),
-        tag("title", say("page-title")),
-        tag("style", Html(style)),
-    )
-    body = tag(
-        "body",
+    return framed(
+        told.say("page-title"),
+        lang,
+        version,
         _header(told),
         tag("main", *_sections(told, tracks)),
         tag("div", id="tip"),
-        tag("script", Html(script)),
     )
-    language = "zh-CN" if lang == "zh" else "en"
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang=language)}\n"
 
 
 def chosen(report: Report) -> list[Episode]:
@@ -245,13 +226,3 @@ def _difference(told: Told) -> Html | None:
         return None
     title = tag("h2", told.say("bt-against", name=other.name))
     return tag("section", title, *tables.difference(told, other))
-
-
-@cache
-def _resource(name: str) -> str:
-    return (files("engine.backtest.page") / name).read_text("utf-8").strip()
-
-
-def _digest(text: str) -> str:
-    """How a policy names a text that it allows."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
