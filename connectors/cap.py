@@ -24,7 +24,6 @@ SEVERITY = {"red": "Extreme", "orange": "Severe", "yellow": "Moderate", "blue": 
 """The warning levels of the Emergency Response Law in the words of CAP."""
 URGENCY = {"red": "Immediate", "orange": "Immediate", "yellow": "Expected", "blue": "Expected"}
 LANGUAGE = {"zh": "zh-CN", "en": "en-US"}
-_UPDATES = frozenset({"raised", "updated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def msg_type(notice: Notice, earlier: Sequence[Issued]) -> MsgType:
     """Whether it is new, changes or ends what was given out."""
     if notice.is_over:
         return "Cancel"
-    return "Update" if earlier and (notice.stage in _UPDATES or notice.references) else "Alert"
+    return "Update" if earlier and notice.is_change else "Alert"
 
 
 def document(

@@ -22,6 +22,10 @@ ALERT = "alert"
 """The kind of a body that is a change of the engine itself."""
 
 _UNREADABLE = "unreadable"
+_ENDS = frozenset({"cleared", "retracted", "dropped"})
+_CHANGES = frozenset({"raised", "updated"})
+_ENDING = frozenset({"cancel", "closed"})
+_CHANGING = frozenset({"change", "reminder", "supervision"})
 _LEVELS = {level.value: level.rank for level in Severity}
 
 
@@ -72,7 +76,12 @@ class Notice:
     @property
     def is_over(self) -> bool:
         """Whether it ends what earlier messages of this reference began."""
-        return self.stage in {"cleared", "retracted", "dropped", "closed", "cancelled"}
+        return self.stage in _ENDS or self.document in _ENDING
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it changes what an earlier message of this reference said."""
+        return self.stage in _CHANGES or self.document in _CHANGING
 
     @property
     def staged(self) -> str:
@@ -101,7 +110,9 @@ class Notice:
                 yield say(f"notice-{name}", self.lang), lines
 
 
-def read(body: bytes, lang: str, delivery_id: str = "", *, personal: str = "full") -> Notice:
+def read(
+    body: bytes, lang: str, delivery_id: str = "", *, personal: str = "full", desk: str = ""
+) -> Notice:
     """Read what a sink was handed.
 
     Args:
@@ -109,6 +120,7 @@ def read(body: bytes, lang: str, delivery_id: str = "", *, personal: str = "full
         lang: `zh` or `en`.
         delivery_id: What the sink was told; wins over what the body says.
         personal: `masked` if no personal data may be read in the answer.
+        desk: Where the console of the case desk is; its links begin there.
 
     Raises:
         Permanent: it is no JSON object; no other attempt will change that.
@@ -117,7 +129,7 @@ def read(body: bytes, lang: str, delivery_id: str = "", *, personal: str = "full
     found = opened(body, personal)
     said = found.get("notice")
     if isinstance(said, Mapping):
-        return _of_document(found, said, lang, delivery_id)
+        return _of_document(found, said, lang, delivery_id, desk)
     return _of_change(found, lang, delivery_id)
 
 
@@ -174,7 +186,7 @@ def _of_change(found: Mapping[str, Any], lang: str, delivery_id: str) -> Notice:
 
 
 def _of_document(
-    found: Mapping[str, Any], said: Mapping[str, Any], lang: str, delivery_id: str
+    found: Mapping[str, Any], said: Mapping[str, Any], lang: str, delivery_id: str, desk: str
 ) -> Notice:
     due_ms = said.get("due_ms")
     due = format_time(due_ms, lang=lang) if isinstance(due_ms, int) else ""
@@ -182,15 +194,13 @@ def _of_document(
     incident = _text(said.get("incident") or found.get("incident"))
     at_ms = _number(said.get("at_ms") or found.get("at_ms"))
     fields = [(_said(label, lang), _said(value, lang)) for label, value in _pairs(said)]
-    own = [
-        ("incident", incident),
-        ("at", format_time(at_ms, lang=lang) if at_ms else ""),
-        ("due", due),
-    ]
+    own = [("incident", incident), ("due", due)] if not fields else []
+    own.append(("at", format_time(at_ms, lang=lang) if at_ms else ""))
     fields += [(say(f"notice-{name}", lang), value) for name, value in own if value]
+    plan = found.get("playbook")
     return Notice(
         document=kind,
-        delivery_id=delivery_id or _text(found.get("delivery_id")),
+        delivery_id=delivery_id or _text(found.get("id") or found.get("delivery_id")),
         reference=incident or _text(found.get("episode_id")),
         stage=_text(said.get("stage") or found.get("transition")),
         level=_level(said.get("level")),
@@ -203,10 +213,17 @@ def _of_document(
         lon=_float(said.get("lon", found.get("lon"))),
         lat=_float(said.get("lat", found.get("lat"))),
         fields=tuple((label, value) for label, value in fields if label and value),
-        link=_text(said.get("link")),
+        link=_link(_text(said.get("link")), desk),
         references=tuple(map(_text, _list(said.get("references")))),
-        **_playbook({**found, **said}, lang),
+        **_playbook({**found, **(plan if isinstance(plan, Mapping) else {}), **said}, lang),
     )
+
+
+def _link(link: str, desk: str) -> str:
+    """Where to read on: a whole address, or a path of the desk's console; else nothing."""
+    if link.startswith(("https://", "http://")):
+        return link
+    return f"{desk.rstrip('/')}{link}" if desk and link.startswith("/") else ""
 
 
 def _playbook(found: Mapping[str, Any], lang: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 from pyrate_limiter import Duration, Rate
 
 from connectors.client import Client, Reach
@@ -38,6 +38,7 @@ class RobotOptions(Reach):
             `token_file`, which wins.
         secret: Signs messages where the robot demands it; or `secret_file`, which wins.
         keyword: A word the robot demands in every message, where it is set up so.
+        desk: Where the console of the case desk is, for links into it.
         personal: Whether plates, numbers and names of people are masked.
 
     """
@@ -49,6 +50,7 @@ class RobotOptions(Reach):
     secret: SecretStr | None = None
     secret_file: str | None = None
     keyword: str = ""
+    desk: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     personal: Personal = "masked"
     lang: str = "zh"
 
@@ -144,7 +146,10 @@ class RobotSink:
     async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
         """Say one delivery; returns when the robot took a message with it."""
         del attempt
-        notice = read(body, self._options.lang, delivery_id, personal=self._options.personal)
+        options = self._options
+        notice = read(
+            body, options.lang, delivery_id, personal=options.personal, desk=options.desk
+        )  # fmt: skip
         await self._courier.send(notice)
 
     async def close(self) -> None:

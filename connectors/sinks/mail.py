@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr, StringConstraints
 
 from connectors.notice import Notice, read
 from connectors.robots import Personal
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
 EXTRA = ("mail", "aiosmtplib")
-_ADDRESS = r"^[^@\s<>,;:\"()\[\]\\]+@[A-Za-z0-9.-]+$"
+Address = Annotated[
+    str, StringConstraints(pattern=r"^[^@\s<>,;:\"()\[\]\\]+@[A-Za-z0-9.-]+$", max_length=254)
+]
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _URGENT = frozenset({"orange", "red"})
 _SERVER, _TIMEOUT, _REFUSED, _LOGIN = "server", "timeout", "refused", "credentials"
@@ -44,6 +46,7 @@ class Options(Trust):
         username: Who we are; `password` or `password_file` proves it.
         sender: Who the message is from; its domain stands in message ids.
         to: Who gets it; only these, whatever events say.
+        desk: Where the console of the case desk is, for links into it.
         personal: Whether plates, numbers and names of people are masked.
         timeout_s: How long one step of the conversation may take.
 
@@ -58,8 +61,9 @@ class Options(Trust):
     username: str | None = None
     password: SecretStr | None = None
     password_file: str | None = None
-    sender: str = Field(pattern=_ADDRESS)
-    to: list[str] = Field(min_length=1, max_length=100)
+    sender: Address
+    to: list[Address] = Field(min_length=1, max_length=100)
+    desk: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     personal: Personal = "masked"
     timeout_s: float = Field(default=20.0, gt=0, le=300)
     lang: str = "zh"
@@ -107,8 +111,11 @@ class MailSink:
     async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
         """Hand over one message; returns when the server has taken it for every recipient."""
         del attempt
-        notice = read(body, self._options.lang, delivery_id, personal=self._options.personal)
-        message = compose(notice, self._options.sender, self._options.to)
+        options = self._options
+        notice = read(
+            body, options.lang, delivery_id, personal=options.personal, desk=options.desk
+        )  # fmt: skip
+        message = compose(notice, options.sender, options.to)
         async with self._turn:
             await self._hand_over(delivery_id, message)
 

@@ -19,7 +19,8 @@ PLAN: dict[str, Any] = {
 CASE: dict[str, Any] = {
     "document": "case-overdue",
     "delivery_id": "c1",
-    "incident": {"id": "I-7"},
+    "incident": "I-7",
+    "playbook": {"name": "onsite", "check": [{"zh": "核对运单"}]},
     "notice": {
         "title": {"zh": "签收超时", "en": "Not signed for in time"},
         "text": {"zh": "请立即处置", "en": "Act now"},
@@ -67,12 +68,35 @@ def test_a_document_of_the_desk_says_what_its_notice_says() -> None:
     assert one.headline == "【橙色】签收超时"
     assert (one.reference, one.link) == ("I-7", "https://desk.example/I-7")
     assert one.references == ("b1", "b2")
-    assert one.fields == (
-        ("牵头单位", "应急管理局"),
+    assert one.fields == (("牵头单位", "应急管理局"), ("时间", "2026-03-02 09:25"))
+    assert one.check == ("核对运单",)
+    bare = {**CASE, "notice": {**CASE["notice"], "fields": [], "link": "/incidents/I-7"}}
+    other = read(json.dumps(bare).encode(), "zh", desk="https://desk.example/")
+    assert other.link == "https://desk.example/incidents/I-7"
+    assert read(json.dumps(bare).encode(), "zh").link == ""
+    assert other.fields == (
         ("事件编号", "I-7"),
-        ("时间", "2026-03-02 09:25"),
         ("办理时限", "2026-03-02 10:25"),
+        ("时间", "2026-03-02 09:25"),
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_change", "is_over"),
+    [
+        ("notice", False, False), ("order", False, False), ("change", True, False),
+        ("reminder", True, False), ("supervision", True, False), ("cancel", False, True),
+        ("closed", False, True), ("digest", False, False),
+    ],
+)  # fmt: skip
+def test_a_document_of_the_desk_begins_changes_or_ends(
+    kind: str, is_change: bool, is_over: bool
+) -> None:
+    one = read(json.dumps({**CASE, "document": kind}).encode(), "zh")
+    assert (one.is_change, one.is_over) == (is_change, is_over)
+
+
+def test_the_words_of_a_desk_s_document_may_come_in_one_language() -> None:
     assert read(json.dumps(CASE).encode(), "en", "told").delivery_id == "told"
 
 

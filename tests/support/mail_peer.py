@@ -3,6 +3,7 @@
 import email
 import email.policy
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class MailPeer:
     def login(self, _s: Any, _session: Any, _e: Any, _how: str, data: Any) -> AuthResult:
         """Whether somebody may come in."""
         good = isinstance(data, LoginPassword) and data.password == self.password.encode()
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=False)
 
 
 @asynccontextmanager
@@ -62,14 +63,19 @@ async def mail_peer(
     starts = tls is not None and not implicit
 
     def serve() -> SMTP:
-        server = SMTP(
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it does not see TLS from the start
+            server = made_one()
+        made.append(server)
+        return server
+
+    def made_one() -> SMTP:
+        return SMTP(
             peer, loop=loop, hostname="localhost", enable_SMTPUTF8=True,
             tls_context=None if implicit else tls, require_starttls=starts,
             authenticator=peer.login if password else None, auth_required=bool(password),
             auth_require_tls=starts,
         )  # fmt: skip
-        made.append(server)
-        return server
 
     server = await loop.create_server(serve, "127.0.0.1", 0, ssl=tls if implicit else None)
     peer.port = server.sockets[0].getsockname()[1]
