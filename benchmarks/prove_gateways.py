@@ -238,7 +238,7 @@ def killed(
     seen = Counter(_pair(key) for (key,) in keys)
     sent = {pair for pair in fleet.acknowledged if pair[1] < MARKER}
     lost = sent - set(seen)
-    rows = [
+    rows: list[list[object]] = [
         ["kills", len(landed)],
         ["reports acknowledged when each kill came", ", ".join(map(str, landed))],
         ["calls made", fleet.counts["calls"]],
@@ -294,7 +294,7 @@ def decoding(report: Report, count: int) -> None:
             for one in sentences.take(sentence * 10, 1_600_000_000_000):
                 assert isinstance(one, nmea.Heard)
 
-    rows = []
+    rows: list[list[object]] = []
     for name, work in {"JT/T 808": terminals, "HJ 212": monitors, "AIS": ships}.items():
         best = min(_timed(work) for _ in range(3))
         rows.append([name, f"{1e6 * best / count:.1f}", f"{count / best:,.0f}"])

@@ -16,7 +16,7 @@ from engine.edge.wiring import open_doors, plan_connectors
 from engine.errors import EnvironmentUnusable
 from engine.ruleset.spec import Project
 
-ROLES = ("worker", "dispatcher")
+ROLES = ("worker", "dispatcher", "gateway")
 
 
 def run_daemon(

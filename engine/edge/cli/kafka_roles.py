@@ -53,11 +53,15 @@ def run_role(
     link = replace(link_of(configured, lang), wait=wait)
     if role == "dispatcher":
         return asyncio.run(_dispatcher_alone(configured, project, link, lang, rules))
+    if role == "gateway":
+        from engine.edge.cli.kafka_gateway import run_gateway  # noqa: PLC0415 - it imports us
+
+        return asyncio.run(run_gateway(configured, project, link, lang))
     watcher = Watcher()
 
     async def beside() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            server = await stack.enter_async_context(_operations(configured, watcher, lang))
+            server = await stack.enter_async_context(operations(configured, watcher, lang))
             if rules is not None:
                 check = WorkerCheck(rules, configured, project, watcher.metrics, lang)
                 await stack.enter_async_context(heed_signal(check))
@@ -114,7 +118,7 @@ async def _dispatcher_alone(
     """The dispatcher as a process of its own; SIGTERM and SIGINT end it."""
     watcher = Watcher()
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(_operations(configured, watcher, lang))
+        server = await stack.enter_async_context(operations(configured, watcher, lang))
         if rules is not None:
             check = WorkerCheck(rules, configured, project, watcher.metrics, lang)
             await stack.enter_async_context(heed_signal(check))
@@ -165,7 +169,7 @@ async def _dispatch(
 
 
 @contextlib.asynccontextmanager
-async def _operations(
+async def operations(
     configured: Configured, watcher: Watcher, lang: str
 ) -> AsyncIterator[OpsServer]:
     """The server for operators, which listens where a port is wanted."""

@@ -51,7 +51,7 @@ def backtest(
 def run(
     target: Annotated[Path, typer.Argument(metavar="FOLDER|FILE")] = Path(),
     once: Annotated[bool, typer.Option("--once")] = False,
-    role: Annotated[str | None, typer.Option("--role", metavar="worker|dispatcher")] = None,
+    role: Annotated[str | None, typer.Option("--role", metavar="worker|dispatcher|gateway")] = None,
     broker: Annotated[str | None, typer.Option("--broker", metavar="URL")] = None,
     data: Annotated[Path | None, typer.Option("--data", metavar="DIR")] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait")] = False,
