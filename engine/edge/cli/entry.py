@@ -40,6 +40,8 @@ VERBS: Mapping[str, str] = {
     "simulate": "running",
     "state": "state",
     "outbox": "outbox",
+    "desk": "desk_words",
+    "audit": "desk_words",
     "receive": "running",
     "demo": "running",
     "doctor": "about",

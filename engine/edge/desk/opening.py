@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from sqlalchemy.engine import URL
 
 from engine.cases.declared.around import Around
 from engine.cases.declared.load import LoadedDesk, load_desk
@@ -99,6 +100,19 @@ def make_desk(policy: Policy, project: Project) -> Desk:
     return Desk(policy, Router(regions))
 
 
+def database_of(configured: Configured, lang: str) -> URL:
+    """The address of the desk's database.
+
+    Raises:
+        EnvironmentUnusable: it is none, or the file that holds it cannot be read.
+
+    """
+    settings = settings_of_desk(configured)
+    url = read_secret(settings.url, settings.url_file, configured.folder, lang)
+    folder = configured.data_folder if url is None else configured.folder
+    return desk_url(url, folder, lang)
+
+
 def open_store(configured: Configured, lang: str, now_ms: Callable[[], int] = wall_ms) -> DeskStore:
     """The desk's database, its tables brought up to this version.
 
@@ -107,9 +121,7 @@ def open_store(configured: Configured, lang: str, now_ms: Callable[[], int] = wa
         StateError: a newer Forewarn made its tables.
 
     """
-    settings = settings_of_desk(configured)
-    url = read_secret(settings.url, settings.url_file, configured.folder, lang)
-    return DeskStore(desk_url(url, configured.data_folder, lang), lang, now_ms)
+    return DeskStore(database_of(configured, lang), lang, now_ms)
 
 
 def open_ledger(configured: Configured, lang: str, *, make: bool = False) -> Ledger:

@@ -84,7 +84,12 @@ _AWAY = frozenset({"08", "40", "53", "55", "57", "58"})
 
 
 class DeskStore:
-    """The open database. Jobs are plain functions of a connection; each is one transaction."""
+    """The open database. Jobs are plain functions of a connection; each is one transaction.
+
+    Attributes:
+        upgraded: The version of the tables before it was opened (empty: there were none), and now.
+
+    """
 
     def __init__(self, url: URL, lang: str = "en", now_ms: Callable[[], int] = wall_ms) -> None:
         """Open the database and bring its tables up to this version.
@@ -101,11 +106,12 @@ class DeskStore:
         self._writing = ThreadPoolExecutor(1, "desk-writer")
         self._reading = ThreadPoolExecutor(READERS, "desk-reader")
         self._closed = False
+        self.upgraded = ("", "")
         try:
             self._writer = _engine(url, 1, writes=True)
             self._reader = _engine(url, READERS, writes=False)
             try:
-                upgrade(self._writer, self.name, lang)
+                self.upgraded = upgrade(self._writer, self.name, lang)
             except SQLAlchemyError as error:
                 raise self.unusable(error) from error
         except BaseException:

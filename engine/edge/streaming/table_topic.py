@@ -32,7 +32,7 @@ def ask_topic(topic: str, client: Mapping[str, Any]) -> bytes:
 
 
 async def _read(topic: str, client: Mapping[str, Any]) -> bytes:
-    places = await _partitions(topic, client)
+    places = await partitions_of(topic, client)
     reader = AIOKafkaConsumer(
         **client,
         enable_auto_commit=False,
@@ -65,7 +65,7 @@ async def _read(topic: str, client: Mapping[str, Any]) -> bytes:
         await reader.stop()
 
 
-async def _partitions(topic: str, client: Mapping[str, Any]) -> list[TopicPartition]:
+async def partitions_of(topic: str, client: Mapping[str, Any]) -> list[TopicPartition]:
     """All partitions of a topic."""
     admin = AIOKafkaAdminClient(**client)
     try:
