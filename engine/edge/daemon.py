@@ -144,6 +144,7 @@ async def _run(
                 does = (OUTBOX,) if rules is None else (RELOAD, OUTBOX)
                 token = stack.enter_context(asked_here(configured, server.port, does, lang))
                 server.outbox = OutboxDoor(token, store, senders).post
+                live = _always(program.project)
                 if rules is not None:
                     reloader = make_reloader(
                         rules, configured, program, daemon, metrics, work_over, went_live, lang
@@ -151,8 +152,11 @@ async def _run(
                     await stack.enter_async_context(
                         listen_for_reloads(reloader, rules, configured, server, token, once=once)
                     )
+                    live = reloader.project
                 settle = await stack.enter_async_context(
-                    desk_beside(configured, program.project, plan, store, metrics, health, lang)
+                    desk_beside(
+                        configured, live, plan, store, metrics, health, lang, serve=not once
+                    )
                 )
                 stack.enter_context(_signals(daemon.stop))
                 try:
@@ -171,6 +175,10 @@ async def _run(
     finally:
         await store.close()
         log.info("stopped")
+
+
+def _always(project: Project) -> Callable[[], Project]:
+    return lambda: project
 
 
 def work_over(work: Work, program: Program, spaces: dict[str, Space], chain: Chain) -> Work:

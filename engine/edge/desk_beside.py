@@ -5,7 +5,7 @@ The libraries that a desk needs are an extra; a daemon without a desk never asks
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from engine.edge.health import Health
 from engine.edge.metrics import Metrics
@@ -27,18 +27,30 @@ async def _nothing(_within_s: float) -> bool:
 @asynccontextmanager
 async def desk_beside(
     configured: Configured,
-    project: Project,
+    live: Callable[[], Project],
     plan: Plan,
     store: Store,
     metrics: Metrics,
     health: Health,
     lang: str,
+    *,
+    serve: bool = True,
 ) -> AsyncIterator[Settle]:
-    """The desk of the settings while this is held, if they have one.
+    """The desk of the settings with its API while this is held, if they have one.
+
+    Args:
+        configured: The settings.
+        live: The declarations in force; asked again and again, as they may be reloaded.
+        plan: The connectors that the settings declare.
+        store: The daemon's store.
+        metrics: Where the daemon counts.
+        health: Where troubles of the desk are told.
+        lang: Language of what people read.
+        serve: Whether its API is served; a run that ends with its recordings serves none.
 
     Raises:
         DeclarationError: the desk's declarations are wrong.
-        EnvironmentUnusable: its database, key, libraries or a sink cannot be used.
+        EnvironmentUnusable: its database, key, libraries, port or a sink cannot be used.
         StateError: a newer Forewarn made its tables.
 
     """
@@ -46,7 +58,8 @@ async def desk_beside(
         yield _nothing
         return
     try:
-        from engine.edge.desk.intake import DaemonChanges, Intake  # noqa: PLC0415 - an extra
+        from engine.edge.api.beside import api_beside  # noqa: PLC0415 - an extra
+        from engine.edge.desk.intake import DaemonChanges, Intake  # noqa: PLC0415
         from engine.edge.desk.opening import open_desk  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise EnvironmentUnusable(say("desk-lacking", lang, name=error.name)) from error
@@ -61,7 +74,7 @@ async def desk_beside(
     changes = DaemonChanges(store.path)
     async with open_desk(
         configured,
-        project,
+        live(),
         plan,
         lambda keeper: Intake(keeper, changes),
         metrics,
@@ -77,4 +90,8 @@ async def desk_beside(
             return not await desk.settle(within_s, asyncio.Event())
 
         store.listen(stored)
-        yield settle
+        async with AsyncExitStack() as stack:
+            if serve:
+                served = api_beside(configured, live, desk.keeper, metrics.registry, lang)
+                await stack.enter_async_context(served)
+            yield settle

@@ -136,6 +136,10 @@ class Reloader:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _refused: str = ""
 
+    def project(self) -> Project:
+        """The declarations in force."""
+        return self.live.project
+
     async def begin(self) -> None:
         """Keep the set that the daemon came up with, so that a restart finds it again."""
         await self.daemon.begun.wait()

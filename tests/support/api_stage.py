@@ -5,7 +5,7 @@ stays too long in the first county (the alert's key is a plate), a worker is not
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from engine.edge.api.services import Services
 from engine.edge.api_settings import ApiSettings
 from engine.edge.desk.audit import KEY_NAME, Ledger, read_key
 from engine.edge.desk.keeper import Keeper
-from engine.edge.desk.store import DeskStore, desk_url
+from engine.edge.desk.store import DeskStore, desk_url, wall_ms
 from engine.model.change import Change, Transition, delivery_id, episode_id
 
 PLATE, OTHER_PLATE = "苏F12345-yellow", "苏F67890-blue"
@@ -87,16 +87,16 @@ class Still:
     async def rules(self) -> Sequence[Rule]:
         return [
             Rule(
-                rule="hazmat-stay", title={"en": "Stays", "zh": "停留"}, pack="hazmat", owner="x",
-                status="stable", severity="orange", version="0", feeds=["gps"], healthy=True,
-                trouble="", alerts_open=1, alerts_day=1, verdicts={}, precision=None,
+                rule="hazmat-stay", title={"en": "Stays", "zh": "停留"}, owner="traffic",
+                status="stable", severity="orange", hash="0" * 12, feeds=["gps"], healthy=True,
+                alerts_open=1, alerts_day=1, verdicts={}, precision=None,
             )
         ]  # fmt: skip
 
     async def feeds(self) -> Sequence[Feed]:
         return [
             Feed(
-                feed="gps", title={"en": "GPS", "zh": "定位"}, healthy=True, quiet=False,
+                feed="gps", title={"en": "GPS", "zh": "定位"}, quiet=False, newest_ms=None,
                 complete_ms=None, records=1, rejected=0, rules=["hazmat-stay"],
             )
         ]  # fmt: skip
@@ -204,12 +204,14 @@ def scope(method: str, path: str, query: str, headers: Mapping[str, str]) -> dic
 
 
 @asynccontextmanager
-async def staged(folder: Path, settings: ApiSettings | None = None) -> AsyncIterator[Stage]:
+async def staged(
+    folder: Path, settings: ApiSettings | None = None, now_ms: Callable[[], int] = wall_ms
+) -> AsyncIterator[Stage]:
     """A desk in this folder with two cases, and its API."""
     said = settings or ApiSettings.model_validate(
         {"per_minute": 0, "per_address": 0, "systems": {"hotline": {"secret": KEY}}}
     )
-    store = DeskStore(desk_url(None, folder))
+    store = DeskStore(desk_url(None, folder), now_ms=now_ms)
     try:
         ledger = Ledger(read_key(folder / KEY_NAME, make=True))
         keeper = Keeper(store, Desk(policy()), ledger)

@@ -24,7 +24,7 @@ class AccountStore:
 
     async def accounts(self) -> Sequence[Account]:
         """All of them, revoked ones too, in the order in which they were made."""
-        return await self._store.read(_all)
+        return await self._store.read(self.all_now)
 
     async def add(self, account: Account, actor: Actor) -> None:
         """Keep a token, and write down who gave it."""
@@ -33,6 +33,10 @@ class AccountStore:
     async def revoke(self, id: str, actor: Actor) -> Account | None:  # noqa: A002
         """Revoke a token and write down who did; None if there is none."""
         return await self._store.write(lambda link: self.revoke_now(link, id, actor))
+
+    def all_now(self, link: Connection) -> list[Account]:
+        """The same inside a transaction."""
+        return [_account(row) for row in link.execute(select(tokens).order_by(tokens.c.seq))]
 
     def add_now(self, link: Connection, account: Account, actor: Actor) -> None:
         """The same inside a transaction."""
@@ -62,10 +66,6 @@ class AccountStore:
 def _one(link: Connection, id_: str) -> Account | None:
     row = link.execute(select(tokens).where(tokens.c.id == id_)).first()
     return None if row is None else _account(row)
-
-
-def _all(link: Connection) -> list[Account]:
-    return [_account(row) for row in link.execute(select(tokens).order_by(tokens.c.seq))]
 
 
 def _account(row: object) -> Account:

@@ -193,24 +193,22 @@ class Rule(msgspec.Struct, kw_only=True):
     """A rule in force, and how it is.
 
     Attributes:
-        healthy: False while it is in quarantine.
-        trouble: Why it is not healthy, or what an operator should know; may be empty.
+        hash: Changes with everything that decides its alerts.
+        healthy: False while it is in quarantine; None where it runs in another process.
         alerts_open, alerts_day: Alerts that go on; alerts of the last 24 hours.
         verdicts: How many closed cases of the last 90 days had which verdict.
-        precision: Share of `true` and `elsewhere` among them; None without any.
+        precision: Share of `true` and `elsewhere` among those that were judged; None without any.
 
     """
 
     rule: str
     title: dict[str, str]
-    pack: str
     owner: str
     status: str
     severity: str
-    version: str
+    hash: str
     feeds: list[str]
-    healthy: bool
-    trouble: str
+    healthy: bool | None
     alerts_open: int
     alerts_day: int
     verdicts: dict[str, int]
@@ -224,19 +222,21 @@ class Rules(msgspec.Struct, kw_only=True):
 
 
 class Feed(msgspec.Struct, kw_only=True):
-    """A feed and how it is.
+    """A feed and how it is, as far as this process reads it.
 
     Attributes:
-        complete_ms: Event time up to which all of its key spaces are complete; None: not known.
-        records, rejected: Since this process began.
         quiet: Whether it has been silent for longer than it says it may be.
+        newest_ms: Newest event time that was seen; None: nothing was read here.
+        complete_ms: Event time up to which every key space that reads it is complete.
+        records, rejected: Since this process began.
+        rules: Who reads it.
 
     """
 
     feed: str
     title: dict[str, str]
-    healthy: bool
     quiet: bool
+    newest_ms: int | None
     complete_ms: int | None
     records: int
     rejected: int

@@ -16,7 +16,7 @@ from engine.edge.api.account_store import AccountStore
 from engine.edge.api.app import make_app
 from engine.edge.api.limits import Limits
 from engine.edge.api.masking import CLEAR, Personal
-from engine.edge.api.services import Figures, Services
+from engine.edge.api.services import Figuring, Services
 from engine.edge.api.shelf import Shelf
 from engine.edge.api_settings import ApiSettings
 from engine.edge.desk.keeper import Keeper
@@ -33,7 +33,7 @@ _GRACE_S = 5
 
 def make_services(
     keeper: Keeper,
-    figures: Figures,
+    figures: Figuring,
     personal: Callable[[], Personal],
     settings: ApiSettings,
     folder: Path,

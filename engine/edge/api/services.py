@@ -20,7 +20,7 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Figures(Protocol):
+class Figuring(Protocol):
     """How rules and feeds are, asked whenever somebody wants to know."""
 
     async def rules(self) -> Sequence[Rule]:
@@ -45,7 +45,7 @@ class Services:
 
     shelf: Shelf
     accounts: Accounts
-    figures: Figures
+    figures: Figuring
     personal: Callable[[], Personal] = Personal
     keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     clear: Mapping[Role, frozenset[str]] = field(default_factory=lambda: CLEAR)

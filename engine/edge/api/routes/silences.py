@@ -10,7 +10,7 @@ from engine.cases.policy import Match
 from engine.edge.api.asking import Asking, Key
 from engine.edge.api.description import answers
 from engine.edge.api.documents import QuietTime, Silences, quiet_of
-from engine.edge.api.problems import Code, Refusal
+from engine.edge.api.problems import Code, Refusal, wrong_field
 from engine.edge.api.roles import BASE
 from engine.edge.api.scope import commands
 from engine.edge.api.taken import Body, Id, Instant, Name, Piece, Reason, Words
@@ -34,12 +34,13 @@ class AboutAsked(Body):
 
 
 class SilenceAsked(Body):
-    """A silence to be kept."""
+    """A silence to be kept; `for_ms` says how long it lasts, or `until_ms` when it ends."""
 
     match: AboutAsked
     reason: Reason
     from_ms: Instant | None = None
-    until_ms: Instant
+    until_ms: Instant | None = None
+    for_ms: Instant | None = None
 
 
 class EndAsked(Body):
@@ -64,11 +65,15 @@ async def add(asking: Asking, key: Key, asked: SilenceAsked) -> Response:
     match = _match(asked.match)
     known = await services.shelf.find_silence(key)
     begin = services.now_ms() if known is None else known.from_ms
+    from_ms = begin if asked.from_ms is None else asked.from_ms
+    until_ms = asked.until_ms if asked.for_ms is None else from_ms + asked.for_ms
+    if until_ms is None:
+        raise Refusal(Code.INVALID, errors=[wrong_field("/body/until_ms", "missing")])
     silence = Silence(
         id=key,
         match=match,
-        from_ms=begin if asked.from_ms is None else asked.from_ms,
-        until_ms=asked.until_ms,
+        from_ms=from_ms,
+        until_ms=until_ms,
         actor=asking.actor,
         reason=asked.reason,
     )
