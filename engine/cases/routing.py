@@ -138,7 +138,10 @@ def _chains(branch: Branch, also: Sequence[Walk], inner: Sequence[Chain]) -> tup
 def _lacking(branch: Branch, one: Missed) -> Reason:
     """Why a branch did not match, as a step of the way."""
     part, _, label = one.part.partition(".")
-    found = {"route": branch.name, "wanted": one.wanted, "found": one.found, "label": label}
+    wanted, has = one.wanted, one.found
+    if part == "min_severity":
+        wanted, has = Term(wanted), Term(has)
+    found = {"route": branch.name, "wanted": wanted, "found": has, "label": label}
     return Reason(f"route-missed-{part}" + ("" if one.found else "-none"), found, taken=False)
 
 

@@ -1,7 +1,7 @@
 """What the files about departments, centres and mutes may say, and what every file shares."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
@@ -21,7 +21,7 @@ from engine.ruleset.schema_types import (
 from engine.ruleset.shape import Strict, refuse, show
 
 _CODE = re.compile(r"[0-9A-Z]{4,12}")
-_PATTERN = r"^[^*]*\*?$"
+_MIDNIGHT = " 24:00"
 
 
 def digits_as_text(value: Any) -> Any:
@@ -43,10 +43,13 @@ def _codes(value: Any) -> Any:
 
 
 def _instant(value: Any) -> str:
-    """A reading of the clock as `2026-03-14 22:00`."""
+    """A reading of the clock as `2026-03-14 22:00`; 24:00 is the next day's 00:00."""
     try:
+        if value.endswith(_MIDNIGHT):
+            day = date.fromisoformat(value.removesuffix(_MIDNIGHT)) + timedelta(days=1)
+            return f"{day.isoformat()} 00:00"
         return datetime.strptime(value, "%Y-%m-%d %H:%M").strftime("%Y-%m-%d %H:%M")  # noqa: DTZ007 - the zone is declared beside it
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         refuse("D104")
 
 

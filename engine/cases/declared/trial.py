@@ -164,6 +164,7 @@ def _came(name: str, found: Outcome) -> Expected:
 
 
 def _shown(value: Expected) -> str:
+    """A value of an expectation as people read it."""
     if isinstance(value, tuple):
         return ", ".join(value) or "-"
     return value or "-" if isinstance(value, str) else str(value).lower()

@@ -16,13 +16,18 @@ from engine.ruleset.spec import Project
 def check_declarations(paths: Sequence[Path], *, strict: bool) -> int:
     """Check declarations and the tests beside them; answers the exit code."""
     tell_if_shipped(paths)
-    desks = find_desks(paths)
     packs = without_desks(paths)
+    desks: list[FoundDesk] = []
+    lost: Sequence[Problem] = ()
+    try:
+        desks = find_desks(paths)
+    except DeclarationError as error:
+        lost = error.problems
     try:
         found = find(packs) if packs or not paths else Found((), Project(), ())
     except DeclarationError as error:
         found = Found((), None, error.problems)
-    problems = list(found.problems)
+    problems = [*found.problems, *lost]
     tests = 0
     if found.project is not None:
         cases, wrong = cases_of(found)

@@ -10,6 +10,7 @@ from engine.cases.declared.around import Around
 from engine.cases.declared.load import LoadedDesk, load_desk
 from engine.edge.cli.projects import SETTINGS, folders
 from engine.edge.files import DESK, read_project
+from engine.errors import DeclarationError, Problem
 from engine.geo.regions import Regions
 from engine.ruleset.known import REGIONS
 from engine.ruleset.source import DeclaredFile, read
@@ -128,6 +129,8 @@ def _of_settings(settings: Path) -> Iterator[FoundDesk]:
     folder = settings.parent / str(said)
     if section is None and not (folder / DESK).is_file():
         return
+    if not folder.is_dir() and document is not None:
+        raise DeclarationError([Problem(document.at(("desk", "folder")), "R141")])
     declared = value.get("sinks")
     sinks = [str(name) for name in declared] if isinstance(declared, dict) and declared else None
     yield FoundDesk(folder, read_project([folder]), sinks)

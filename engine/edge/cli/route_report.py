@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from engine.cases.declared.trial import Outcome, Tried, clock
+from engine.cases.notices import clock_time
 from engine.cases.policy import Limit, Policy
 from engine.edge.cli.helptext import width
 from engine.model.change import Change
@@ -42,7 +43,7 @@ def as_lines(came: Outcome, alert: Change, at_ms: int, policy: Policy, lang: str
     yield _row("limits", source, lang)
     for stage, limit in timing.limits.items():
         due_ms = came.due.get(stage)
-        due = clock(due_ms) if due_ms is not None else say("route-due-unknown", lang)
+        due = clock_time(due_ms) if due_ms is not None else say("route-due-unknown", lang)
         yield _row(
             "", f"{_padded(say(f'route-stage-{stage}', lang), 10)}{due}  {_limit(limit)}", lang
         )
