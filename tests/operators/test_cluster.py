@@ -185,7 +185,7 @@ def both(story: list[Any], *, text: bool, restarts: tuple[int, ...] = ()) -> tup
     return sorted(found), sorted(oracle(story, alike, 3, WITHIN, (5, 8)))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(stories(), st.booleans())
 def test_every_cluster_is_found_and_no_other(story: list[Any], text: bool) -> None:
     found, expected = both(story, text=text)

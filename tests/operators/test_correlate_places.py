@@ -12,6 +12,7 @@ from correlate_places_oracle import told as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from law_stage import PACK, T0, project
+from near_world import Run
 from small_world import compiled
 
 from engine.feeds.derived import log_of, source_of
@@ -266,6 +267,16 @@ def test_it_is_told_as_a_watcher_of_the_whole_city_would(drawn: list, rnd: rando
         expected.sort(key=lambda one: (one[2], one[1], one[3], one[0]))
         for played in tellings:
             assert told(played.changes, way) == expected
+
+
+@settings(max_examples=500, deadline=None)
+@given(draws)
+def test_when_all_signals_are_over_nothing_is_remembered(drawn: list) -> None:
+    run = Run(program(), "readings", "who")
+    run.take(letters(events_of(drawn)))
+    run.finish(T0 + END)
+    assert run.rows() == {}
+    assert set(run.sizes().values()) == {0}
 
 
 def test_every_way_fires_often() -> None:

@@ -7,6 +7,7 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from law_stage import MIN, T0, project
+from near_world import Run
 
 from engine.dispatch.inhibit import down_feeds
 from engine.ruleset.compile import Program
@@ -43,8 +44,8 @@ END = 400
 
 
 @cache
-def program() -> Program:
-    return project(FEED, RULES)
+def program(*names: str) -> Program:
+    return project(FEED, {name: RULES[name] for name in names or RULES})
 
 
 def letters(minutes: list[tuple[float, str]]) -> list[Letter]:
@@ -124,3 +125,35 @@ def test_it_is_told_as_a_watcher_of_all_events_would(draws: list, rnd: random.Ra
     shuffled = sorted(sent, key=lambda one: one.at_ms + rnd.randrange(5 * MIN))
     restarts = frozenset(rnd.sample(range(4), 2))
     assert told(shuffled, rnd.randrange(1, 6), restarts) == expected
+    twice = [one for one in shuffled for _ in range(2)]
+    assert told(twice, rnd.randrange(1, 9)) == expected
+
+
+@settings(max_examples=500, deadline=None)
+@given(steps)
+def test_one_row_is_all_that_is_remembered_however_many_keys_there_are(draws: list) -> None:
+    clock, minutes = 0.1, []
+    for step, sensor in draws:
+        clock += step
+        minutes.append((round(clock, 3), f"{sensor}{clock}"))
+    run = Run(program("down"), "readings", "sensor")
+    run.take(letters(minutes))
+    run.finish(T0 + END * MIN)
+    assert len(run.rows()) == 1
+    assert sum(run.sizes().values()) == 1
+
+
+def test_most_of_these_stories_have_an_interruption() -> None:
+    fired: list[bool] = []
+
+    @settings(max_examples=100, deadline=None, database=None)
+    @given(steps)
+    def look(draws: list) -> None:
+        clock, minutes = 0.1, []
+        for step, _ in draws:
+            clock += step
+            minutes.append(round(clock, 3))
+        fired.append(len(oracle(minutes)) > 1)  # the end of the story is one always
+
+    look()
+    assert sum(fired) > 0.3 * len(fired)

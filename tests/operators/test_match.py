@@ -112,7 +112,7 @@ def settled(words: oracle.Words) -> dict:
 def test_episodes_are_those_that_brute_force_finds() -> None:
     fired: list[bool] = []
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=500, deadline=None)
     @given(TEXTS, WORDS)
     def law(text: str, words: oracle.Words) -> None:
         marks = [(minute, mark) for minute, mark in enumerate(text) if mark != "."]

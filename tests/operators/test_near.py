@@ -288,7 +288,7 @@ def tellings(draw: st.DrawFn) -> tuple[list[oracle.Fix], str, list[int], int, fr
     return fixes, draw(st.sampled_from(list(ALL))), late, draw(st.integers(1, 40)), restarts
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(tellings())
 def test_order_of_arrival_repeats_batches_and_restarts_change_nothing(telling) -> None:
     fixes, name, late, batch, restarts = telling
@@ -304,7 +304,7 @@ def whole(change: Change) -> bytes:
     return orjson.dumps([change.episode_id, change.delivery_id, change.at_ms, change.evidence])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(fixes=worlds(), name=st.sampled_from(list(ALL)))
 def test_when_all_have_fallen_silent_nothing_is_remembered(fixes, name: str) -> None:
     words = ALL[name]

@@ -103,7 +103,7 @@ def laws() -> Laws:
     return Laws(project(FEED, RULES), 3 * HOUR)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(readings, st.randoms(use_true_random=False))
 def test_the_laws_of_streaming_hold(draws: list, rnd: random.Random) -> None:
     laws().hold(world(draws), rnd)

@@ -138,7 +138,7 @@ def both(case: tuple, restarts: tuple[int, ...] = ()) -> tuple[list, list]:
     return tell(scene, events, 1000, restarts), expected
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(cases)
 def test_every_silence_is_found_to_the_minute_and_no_other(case: tuple) -> None:
     found, expected = both(case)

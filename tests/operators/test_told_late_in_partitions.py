@@ -140,7 +140,7 @@ def test_what_begins_after_the_late_records_is_the_same_in_every_cut() -> None:
     assert sum(differ) > 0.3 * len(differ), "the cuts are not the same, or the law says nothing"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(draws, calms, st.sets(st.integers(0, 80)))
 def test_in_each_cut_a_restart_anywhere_changes_nothing(
     drawn: list[Draw], calm: list[float], restarts: set[int]
@@ -149,7 +149,7 @@ def test_in_each_cut_a_restart_anywhere_changes_nothing(
         assert changes_of(lines) == changes_of(lines, sorted(restarts))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(draws, calms)
 def test_in_each_cut_what_is_told_again_changes_nothing(
     drawn: list[Draw], calm: list[float]

@@ -154,7 +154,19 @@ def test_every_window_with_too_many_has_an_alert_whenever_its_samples_came(draws
     assert all(since in past for since, _ in spans)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
+@given(arrivals, st.sets(st.integers(0, 40)))
+def test_any_cut_into_batches_changes_nothing(draws: list, cuts: set[int]) -> None:
+    clock, minutes = 0.0, []
+    for step, behind in draws:
+        clock += step
+        minutes.append(max(round(clock, 3) - behind, 0.01))
+    stage, lines = Stage(program(), END * MIN), world(minutes)
+    singly = stage.run(lines, range(1, len(lines)))
+    assert stage.run(lines, sorted(cuts)).changes == singly.changes
+
+
+@settings(max_examples=500, deadline=None)
 @given(arrivals, st.sets(st.integers(0, 40)))
 def test_a_restart_anywhere_changes_nothing(draws: list, restarts: set[int]) -> None:
     clock, minutes = 0.0, []

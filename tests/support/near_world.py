@@ -149,19 +149,20 @@ def play(
 class Run:
     """One engine that takes records and keeps what would be saved."""
 
-    def __init__(self, made: Program) -> None:
+    def __init__(self, made: Program, feed: str = "gps", space: str = "car") -> None:
+        self.feed, self.first = feed, space
         self.spaces = Engine(made).spaces
         self.chain = Chain(made.spaces)
         self.kept: dict[tuple[str, str, str], bytes] = {}
         self.meta: dict[str, bytes] = {}
         self.changes: list[Change] = []
-        self.spaces["car"].announce(SourceId("gps"))
+        self.spaces[space].announce(SourceId(feed))
         self.chain.announce(self.spaces)
 
     def take(self, letters: Sequence[Letter]) -> None:
         """Let records in."""
         records = [Record(place, one.value) for place, one in enumerate(letters)]
-        self.spaces["car"].ingest("gps", SourceId("gps"), records)
+        self.spaces[self.first].ingest(self.feed, SourceId(self.feed), records)
         self._advance(None)
 
     def finish(self, until_ms: int) -> None:
