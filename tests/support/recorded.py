@@ -19,12 +19,17 @@ from engine.ruleset.load import LoadOptions, load_project
 _BATCH = 2000
 
 
-def rows_of(name: str) -> Iterator[dict[str, str]]:
-    """The rows of a recording; skips the test, by name, where it is missing."""
+def path_of(name: str) -> Path:
+    """Where a recording is; skips the test, by name, where it is missing."""
     path = Path(os.environ.get("FOREWARN_DATA", "../shared/data")) / name
     if not path.exists():
         pytest.skip(f"the recording {name} is not in FOREWARN_DATA")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
+    return path
+
+
+def rows_of(name: str) -> Iterator[dict[str, str]]:
+    """The rows of a recording; skips the test, by name, where it is missing."""
+    with gzip.open(path_of(name), "rt", encoding="utf-8") as lines:
         yield from csv.DictReader(lines)
 
 

@@ -1,13 +1,14 @@
 """An hour of New York harbour: who gathers, who is alongside, against a scan of every second."""
 
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import orjson
+import polars as pl
 import pytest
-from recorded import rows_of
+import ships_scan
+from recorded import path_of, rows_of
 
 from engine.chain import Chain
 from engine.edge.files import read_project
@@ -19,13 +20,17 @@ from engine.ruleset.load import LoadOptions, load_project
 
 FILE = "ny-harbor-ais-2020-06-30.csv.gz"
 PACK = Path(__file__).parent / "pack"
-START_MS = 1_593_475_200_000  # 2020-06-30 00:00 UTC
-SECONDS, SILENT_S, OUTSIDE_S, LEAST_S = 3600, 600, 120, 900
+START_MS, SECONDS = ships_scan.START_MS, ships_scan.SECONDS
+SILENT_S, OUTSIDE_S, LEAST_S = 600, 120, 900
 RULES = {"ships-gather": (300.0, 5), "alongside": (50.0, 2)}
 EXPECTED = {
     ("alongside", "fired"): 29,
     ("alongside", "cleared"): 5,
     ("alongside", "retracted"): 3,
+    ("moored-but-moving", "fired"): 4,
+    ("moored-but-moving", "cleared"): 2,
+    ("signal-lost", "fired"): 50,
+    ("signal-lost", "cleared"): 27,
     ("ships-gather", "fired"): 9,
     ("ships-gather", "cleared"): 1,
 }
@@ -51,6 +56,7 @@ def changes(rows: list[dict[str, str]]) -> list[Change]:
         Record(number, orjson.dumps({
             "mmsi": row["MMSI"], "at": row["BaseDateTime"], "lon": float(row["LON"]),
             "lat": float(row["LAT"]), "sog": float(row["SOG"]), "name": row["VesselName"],
+            "status": float(row["Status"]) if row["Status"] else None,
         }))
         for number, row in enumerate(rows)
     ]  # fmt: skip
@@ -60,25 +66,14 @@ def changes(rows: list[dict[str, str]]) -> list[Change]:
 
 
 @pytest.fixture(scope="module")
-def scan(rows: list[dict[str, str]]) -> tuple[list[str], np.ndarray, np.ndarray]:
+def fixes() -> pl.DataFrame:
+    return ships_scan.read(path_of(FILE))
+
+
+@pytest.fixture(scope="module")
+def scan(fixes: pl.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
     """For every ship and second: where it is (NaN: not there), as east and north in radians."""
-    ships = sorted({row["MMSI"] for row in rows})
-    number = {ship: place for place, ship in enumerate(ships)}
-    lon = np.full((SECONDS, len(ships)), np.nan)
-    lat = np.full((SECONDS, len(ships)), np.nan)
-    seen: set[tuple[str, str]] = set()
-    for row in rows:
-        if (row["MMSI"], row["BaseDateTime"]) in seen:
-            continue
-        seen.add((row["MMSI"], row["BaseDateTime"]))
-        at = datetime.fromisoformat(row["BaseDateTime"]).replace(tzinfo=UTC)
-        second, ship = round(at.timestamp()) - START_MS // 1000, number[row["MMSI"]]
-        slow = float(row["SOG"]) < 2
-        lon[second:, ship] = lat[second:, ship] = np.nan
-        if slow:
-            lon[second : second + SILENT_S + 1, ship] = np.radians(float(row["LON"]))
-            lat[second : second + SILENT_S + 1, ship] = np.radians(float(row["LAT"]))
-    return ships, lon, lat
+    return ships_scan.presence(fixes, SILENT_S)
 
 
 def near(scan: tuple, second: int, radius: float) -> np.ndarray:
@@ -149,6 +144,26 @@ def metres(lon: float, lat: float, other_lon: float, other_lat: float) -> float:
     """Flat enough for a harbour."""
     east = (lon - other_lon) * np.cos(np.radians(lat))
     return float(np.hypot(east, lat - other_lat) * 111_195)
+
+
+def fired(changes: list[Change], rule: str) -> list[tuple[int, str]]:
+    return sorted(
+        (second_of(one), one.key)
+        for one in changes
+        if one.rule == rule and one.transition == "fired"
+    )
+
+
+def test_ships_that_say_moored_and_move(changes: list[Change], fixes: pl.DataFrame) -> None:
+    found = fired(changes, "moored-but-moving")
+    assert found == ships_scan.moored_but_moving(fixes, 1.0, 600)
+    assert found
+
+
+def test_ships_that_are_heard_no_more(changes: list[Change], fixes: pl.DataFrame) -> None:
+    found = fired(changes, "signal-lost")
+    assert found == ships_scan.lost(fixes, 600)
+    assert found
 
 
 def test_the_counts_are_those_that_were_read(changes: list[Change]) -> None:
