@@ -73,8 +73,15 @@ def need(module: ModuleType) -> None:
 
     """
     extra, *wanted = getattr(module, "EXTRA", ("",))
-    if any(find_spec(name) is None for name in wanted):
+    if not all(map(_is_there, wanted)):
         raise Lacking(extra)
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _kinds(group: str, ours: Mapping[str, str]) -> Mapping[str, str]:
