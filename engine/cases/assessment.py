@@ -3,7 +3,7 @@
 Everything is counted at the instant at which it became certain: a limit that was kept when it was
 met, one that was missed when it passed. So each counts once, in one month, and what a month says
 does not change when the next one has begun. A limit that fell away (the order was given back, the
-case was merged) counts for nobody, unless it had passed before.
+case was merged, or closed before anybody signed) counts for nobody, unless it had passed before.
 """
 
 from collections import Counter
@@ -204,7 +204,8 @@ class _Case:
         if move.verb is Verb.OVERDUE:
             self._decide(move, move.details["stage"], cycle, late=True)
         for one in move.details.get("met", ()):
-            if one["due_ms"] is not None:
+            ended = move.verb is Verb.CLOSE and one["stage"] != Stage.RESOLVE
+            if one["due_ms"] is not None and not ended:
                 self._decide(move, one["stage"], one["cycle"], late=one["late"])
 
     def _decide(self, move: Move, stage: str, cycle: int, *, late: bool) -> None:

@@ -107,6 +107,15 @@ def test_an_order_given_back_counts_against_whoever_had_it_and_its_limits_fall_a
     assert transport.on_time(Stage.DISPATCH) == Rate(1, 1)
 
 
+def test_a_close_resolves_and_lets_the_other_limits_fall_away() -> None:
+    stage = opened()
+    stage.wait(HOUR)
+    stage.ask(Verb.CLOSE, LEADER, "nothing there", verdict="false")
+    found = of(stage).whole
+    assert found.on_time(Stage.RESOLVE) == Rate(1, 1)
+    assert (found.on_time(Stage.SIGN), found.on_time(Stage.ARRIVE)) == (Rate(0, 0), Rate(0, 0))
+
+
 def test_a_verdict_values_each_rule_and_pack_of_the_case_once() -> None:
     stage = opened()
     stage.take(change(start=2000))
@@ -195,6 +204,7 @@ def decided(moves: list[Move]) -> Counter[str]:
             (one["stage"], one["cycle"])
             for one in move.details.get("met", ())
             if one["stage"] != "return"
+            and (move.verb is not Verb.CLOSE or one["stage"] == "resolve")
         }
     return Counter(stage for stage, _ in found)
 

@@ -42,6 +42,7 @@ VERBS: Mapping[str, str] = {
     "outbox": "outbox",
     "desk": "desk_words",
     "audit": "desk_words",
+    "report": "report_verb",
     "alert": "alert_words",
     "case": "alert_words",
     "token": "alert_words",
