@@ -310,8 +310,10 @@ def again(name: str, place: Path) -> int:
     begun, what = time.process_time(), ""
     try:
         run(data)
-    except Exception:  # noqa: BLE001 - to be told
-        what = traceback.format_exc(limit=-3)
+    except Exception as error:  # noqa: BLE001 - to be told
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        places = [f"{Path(one.filename).name}:{one.lineno} {one.line}" for one in frames]
+        what = "\n".join([*places, f"{type(error).__name__}: {error}"])
     took = time.process_time() - begun
     print(json.dumps({
         "raised": what, "took": round(took, 3), "input": base64.b64encode(data).decode()

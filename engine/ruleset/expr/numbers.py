@@ -82,7 +82,7 @@ def _disagree(node: Checked, first: Checked, tell: Told, words: Words) -> None:
             tell(node, "R401", "", **_advice(node, target), other=words(first))
         else:
             tell(node, "R343", name=words(node), other=words(first), unit=Term(target))
-    elif first.type.measures == "length" and unit == "min" and words(node).endswith("m"):
+    elif _spelt_as_minutes(node, words) and first.type.measures == "length":
         tell(node, "R404", text=words(node), number=written(Fraction(str(node.value)), None))
     else:
         tell(
@@ -93,6 +93,11 @@ def _disagree(node: Checked, first: Checked, tell: Told, words: Words) -> None:
             one=measured(first.type.measures),
             other=measured(node.type.measures),
         )
+
+
+def _spelt_as_minutes(node: Checked, words: Words) -> bool:
+    """Whether a number was written as minutes, where metres may have been meant."""
+    return node.op == "const" and node.type.unit == "min" and words(node).endswith("m")
 
 
 def _advice(number: Checked, unit: str) -> dict[str, str]:
