@@ -295,7 +295,7 @@ def test_completion_knows_the_verbs():
     path |= {"COMP_WORDS": "forewarn re", "COMP_CWORD": "1"}
     words = [sys.executable, "-m", "engine"]
     done = subprocess.run(words, capture_output=True, env=path, check=False)
-    assert done.stdout.decode().split() == ["replay", "reload", "receive"]
+    assert done.stdout.decode().split() == ["replay", "reload", "report", "receive"]
 
 
 def test_every_sentence_stands_in_both_languages_with_the_same_values():

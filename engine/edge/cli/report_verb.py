@@ -21,9 +21,14 @@ def report(
     lang: Lang = None,
 ) -> int:
     """Assess a month."""
-    from engine.edge.cli.report_month import report_month
+    from engine.edge.cli.voice import voice
+    from engine.errors import EnvironmentUnusable
 
     del json, lang
+    try:
+        from engine.edge.cli.report_month import report_month
+    except ModuleNotFoundError as error:
+        raise EnvironmentUnusable(voice().say("desk-lacking", name=error.name)) from error
     return report_month(folder, month, tuple(out or ()), data)
 
 
