@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from engine.edge.cli import main
-from engine.edge.cli.schema_verb import KINDS, schema
+from engine.edge.cli.schema_verb import DESK, KINDS, schema
 from engine.edge.files import read_project
 from engine.edge.settings import Settings
 from engine.errors import Level
@@ -81,6 +81,15 @@ def test_every_shipped_file_fits_the_schema(kind, file):
     document = read(file).document
     assert document is not None
     assert faults(kind, document.value) == []
+    assert faults("", document.value) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rules/desk").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_file_of_the_shipped_desk_fits_the_schema(path):
+    names = {"routes": "desk-routes", "routes_test": "route-tests"}
+    document = read(DeclaredFile(path.name, path.read_bytes())).document
+    assert document is not None
+    assert faults(names.get(path.stem, path.stem), document.value) == []
     assert faults("", document.value) == []
 
 
@@ -231,7 +240,7 @@ def models(start: type[BaseModel], seen: list[type[BaseModel]]) -> None:
 def test_every_key_of_a_declaration_is_explained():
     """A new key needs its entry `key-<model>-<key>` in engine/text/authoring.toml."""
     seen: list[type[BaseModel]] = []
-    for model in DECLARATIONS.values():
+    for model in (*DECLARATIONS.values(), *(model for model, _ in DESK.values())):
         models(model, seen)
     missing = [
         f"{model.__name__}: {key}"

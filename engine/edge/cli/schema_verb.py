@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from engine.cases.declared.read import FILES
+from engine.cases.declared.schema_test import RouteTestsModel
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.voice import voice
 from engine.errors import EnvironmentUnusable
@@ -18,7 +22,13 @@ from engine.ruleset.json_schema import (
 from engine.ruleset.shape import nearest
 
 SETTINGS = "settings"
-KINDS = (*DECLARATIONS, TEST, SETTINGS)
+DESK: Mapping[str, tuple[type[BaseModel], str]] = {
+    **{name: (model, name) for name, model in FILES.items() if name != "routes"},
+    "desk-routes": (FILES["routes"], "default"),
+    "route-tests": (RouteTestsModel, "route_tests"),
+}
+"""Each kind of file of a desk: its model, and the key that it is known by."""
+KINDS = (*DECLARATIONS, TEST, *DESK, SETTINGS)
 _ALL = "forewarn"
 
 
@@ -58,7 +68,24 @@ def schema(kind: str, lang: str) -> Mapping[str, Any]:
     """The schema of one kind; of every file of a pack for no kind."""
     if kind == SETTINGS:
         return _of_settings(lang)
-    return schema_of(kind, lang) if kind in KINDS else schema_of_all(lang)
+    if kind in DESK:
+        return schema_of_model(DESK[kind][0], lang)
+    return schema_of(kind, lang) if kind in KINDS else _of_all(lang)
+
+
+def _of_all(lang: str) -> Mapping[str, Any]:
+    """The schema of every file of a pack and of a desk: which kind it is, a key tells."""
+    whole = dict(schema_of_all(lang))
+    definitions = dict(whole.pop("$defs"))
+    chosen = {name: whole.pop(name) for name in ("if", "then", "else")}
+    for kind, (model, key) in DESK.items():
+        own = schema_of_model(model, lang)
+        definitions |= own.pop("$defs", {})
+        own.pop("$schema")
+        definitions[f"file-{kind}"] = own
+        then = {"$ref": f"#/$defs/file-{kind}"}
+        chosen = {"if": {"required": [key]}, "then": then, "else": chosen}
+    return {**whole, **chosen, "$defs": dict(sorted(definitions.items()))}
 
 
 def _of_settings(lang: str) -> Mapping[str, Any]:
