@@ -151,6 +151,10 @@ prove-check: .venv/ready ## figure: how long check takes with 1,000 rules
 prove-explain: .venv/ready ## figure: how long explain takes in a folder of 100,000 alerts
 	@$(PROVE)explain_speed $(PROVE_ARGS)
 
+.PHONY: prove-city-day
+prove-city-day: .venv/ready ## proof: ten thousand alerts of a day at the desk, people who lapse, every limit, the audit
+	@$(PROVE)prove_city_day $(PROVE_ARGS)
+
 .PHONY: prove-soak
 prove-soak: .venv/ready ## figure: an hour at half load, memory and lag sampled
 	@$(PROVE)prove_soak $(PROVE_ARGS)

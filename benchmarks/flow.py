@@ -141,8 +141,9 @@ class Feed:
     async def __aexit__(self, *failed: object) -> None:
         """Send all that is left, unless something went wrong."""
         assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        async with self.gate:  # what is being sent is sent: cut off, it would be lost by us
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if failed[0] is None:
             await self.send(len(self._records) - self.sent)
 

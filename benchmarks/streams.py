@@ -128,6 +128,7 @@ class Stage:
         producer = self.producer()
         await producer.start()
         count = 0
+        sent: list[asyncio.Future[Any]] = []
         try:
             for one in records:
                 topic = self.layout.feeds.get(one.feed)
@@ -135,13 +136,16 @@ class Stage:
                     continue
                 count += 1
                 if one.key:
-                    await producer.send(topic, one.value, one.key.encode())
+                    sent.append(await producer.send(topic, one.value, one.key.encode()))
                 else:
-                    for partition in range(self.layout.counts[topic]):
+                    sent += [
                         await producer.send(topic, one.value, partition=partition)
+                        for partition in range(self.layout.counts[topic])
+                    ]
                 if pause_s and count % each == 0:
                     await asyncio.sleep(pause_s)
             await producer.flush()
+            await asyncio.gather(*sent)  # a record that did not arrive would look lost by us
         finally:
             await producer.stop()
         return count

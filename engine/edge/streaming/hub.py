@@ -30,7 +30,8 @@ LAG_S = 2.0
 RETRY_S = 1.0
 CLOSE_S = 10.0
 """At the end, what is in work has so long to be saved; it is read again otherwise."""
-LONGEST_RETRY_S = 30.0
+LONGEST_RETRY_S = 5.0
+"""However long a broker was away: what waited meanwhile waits no longer than this for us."""
 UNLOST_S = 60.0
 """A unit that is not lost again for so long works."""
 USURPED, USURPED_S = 5, 10.0
