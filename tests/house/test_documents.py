@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
+from engine.cases.declared.around import Around
+from engine.cases.declared.load import load_desk
+from engine.cases.declared.trial import run
 from engine.edge.settings import read_settings
 from engine.ruleset.load import LoadOptions, load_project
 from engine.ruleset.source import DeclaredFile, read
@@ -29,6 +32,8 @@ PACK = b"pack: page\ntitle: {en: Page, zh: Page}\nowner: docs\nversion: 0.1.0\n"
 DEPOTS = b"""{"type": "FeatureCollection", "datum": "wgs84", "features": [{"type": "Feature",
 "properties": {"id": "depot-1"}, "geometry": {"type": "Polygon", "coordinates":
 [[[120.9, 32.0], [120.91, 32.0], [120.91, 32.01], [120.9, 32.01], [120.9, 32.0]]]}}]}"""
+DESK = "desk="
+"""Blocks that are files of a desk; those of a page are one desk together."""
 _FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _FOLDERS = ("feed", "table", "calendar", "playbook", "list", "macro", "override")
@@ -73,7 +78,11 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", LIVE, ids=named)
 def test_every_yaml_of_a_page_loads_and_its_tests_pass(page):
-    yaml = [block for block in blocks(page) if block.kind == "yaml" and block.note != "settings"]
+    yaml = [
+        block
+        for block in blocks(page)
+        if block.kind == "yaml" and block.note != "settings" and not block.note.startswith(DESK)
+    ]
     if not yaml:
         return
     files = [
@@ -94,6 +103,23 @@ def test_every_yaml_of_a_page_loads_and_its_tests_pass(page):
         for case in cases:
             result = run_case(case, loaded.project)
             assert result.passed, (case.name, result.verdict.failures, result.deviations)
+
+
+@pytest.mark.parametrize("page", LIVE, ids=named)
+def test_the_desk_of_a_page_is_right_and_its_route_tests_pass(page):
+    found = [block for block in blocks(page) if block.note.startswith(DESK)]
+    if not found:
+        return
+    files = [
+        DeclaredFile(f"desk/{block.note.removeprefix(DESK)}", block.text.encode())
+        for block in found
+    ]
+    loaded = load_desk(files, Around(sinks=("order-system", "duty-room")))
+    assert loaded.report() == ""
+    assert loaded.policy is not None
+    assert loaded.tests
+    for test in loaded.tests:
+        assert run(test, loaded.policy).failures == (), test.name
 
 
 def test_each_of_twenty_recipes_has_a_rule_a_hit_a_near_miss_and_says_why():
