@@ -12,6 +12,7 @@ from engine.model.calendar import CalendarEnd
 from engine.model.change import Change
 from engine.model.severity import Severity
 from engine.model.worktime import WorkTime
+from engine.ruleset.filters import MISSING
 
 AREA_LABELS = ("area", "region", "county")
 """Labels that say where an alert is, for those without a position; the first that means an area."""
@@ -87,11 +88,17 @@ def _region(alert: Change, areas: Areas, regions: Regions | None) -> str:
 
 def _label(labels: Mapping[str, str], areas: Areas) -> tuple[str, str]:
     """The area that an alert's labels name, and the label that does."""
-    given = [(name, labels[name]) for name in AREA_LABELS if labels.get(name)]
+    given = [(name, labels[name]) for name in AREA_LABELS if said(labels, name)]
     for name, text in given:
         if code := areas.code_of(text):
             return code, name
     return (given[0][1], given[0][0]) if given else ("", "")
+
+
+def said(labels: Mapping[str, str], name: str) -> str:
+    """A label of an alert; empty where it has none, or where its rule found nothing to write."""
+    text = labels.get(name, "")
+    return "" if text == MISSING else text
 
 
 def missed(match: Match, facts: Facts, now_ms: int) -> Iterator[Missed]:

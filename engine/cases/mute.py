@@ -9,7 +9,7 @@ from typing import Protocol
 from engine.cases.areas import Areas
 from engine.cases.book import Silence
 from engine.cases.decision import Mute
-from engine.cases.match import Facts, matches
+from engine.cases.match import Facts, matches, said
 from engine.cases.model import Incident, Member, Tier
 from engine.cases.policy import Inhibition, Maintenance, Match, Policy
 from engine.model.calendar import CalendarEnd
@@ -177,8 +177,8 @@ OWN = ("key", "area", "county", "rule", "pack")
 
 def _named(name: str, facts: Facts, areas: Areas) -> str:
     """A label of an alert, or where it has none of the name, what it is itself."""
-    if name in facts.labels:
-        return facts.labels[name]
+    if text := said(facts.labels, name):
+        return text
     own: Mapping[str, str] = {
         "key": facts.key,
         "area": facts.area,

@@ -214,6 +214,12 @@ def test_a_window_whose_calendar_has_ended_keeps_nobody_quiet() -> None:
             id="a-label-that-both-lack-is-not-equal",
         ),
         pytest.param(
+            Inhibition("x", DWELL, OVERSTAY, ("place",)),
+            (case(labels={"place": "—"}),),
+            False,
+            id="a-dash-is-no-label",
+        ),
+        pytest.param(
             Inhibition("x", DWELL, OVERSTAY, ("county",)),
             (case(area="320682001"),),
             True,
@@ -235,7 +241,8 @@ def test_a_window_whose_calendar_has_ended_keeps_nobody_quiet() -> None:
 )
 def test_an_inhibition(rule: Inhibition, cases: tuple[Incident, ...], hidden: bool) -> None:
     policy = Policy(centres=CENTRES, inhibitions=(rule,))
-    assert (told(policy, Shelf(*cases), alert()) is not None) == hidden
+    one = alert(labels={"kind": "hazmat", "place": "—"})
+    assert (told(policy, Shelf(*cases), one) is not None) == hidden
 
 
 def test_a_silence_is_named_before_a_window_and_that_before_an_inhibition() -> None:

@@ -186,6 +186,12 @@ NIGHT = Branch("office", Match(hours=OFFICE), lead="fire")
         ),
         pytest.param((), {"labels": {}}, "default duty@city:320600", id="no-area-at-all"),
         pytest.param(
+            (),
+            {"labels": {"area": "—", "county": "海门"}},
+            "default duty@county:320614",
+            id="a-dash-is-no-area",
+        ),
+        pytest.param(
             (Branch("a", tier=Tier.TOWN),),
             {"labels": {"area": "320682001"}},
             "a duty@town:320682001",
