@@ -36,7 +36,9 @@ class Options(RobotOptions):
 
 def build(name: str, options: Options, context: SinkContext) -> RobotSink:
     """A sink that posts into the robot's group."""
-    rates = {"minute": options.per_minute, "second": min(options.per_second, options.per_minute)}
+    rates = {"second": min(options.per_second, options.per_minute)}
+    if options.per_minute < 60 * options.per_second:  # else the second's limit is the stricter one
+        rates["minute"] = options.per_minute
     return RobotSink(name, options.url, options, DIALECT, rates, Path(context.folder))
 
 

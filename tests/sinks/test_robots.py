@@ -175,3 +175,10 @@ async def test_a_keyword_the_robot_demands_is_in_every_message(kind: str) -> Non
 def test_a_robot_without_token_says_so(kind: str) -> None:
     with pytest.raises(EnvironmentUnusable, match="token"):
         declared(kind, Path("/"), lang="en")
+
+
+@pytest.mark.parametrize(("second", "minute"), [(1, 100), (5, 100), (5, 1), (1, 60), (4, 90)])
+async def test_any_two_limits_go_together(second: int, minute: int) -> None:
+    async with robot_peer("feishu") as peer:
+        await said(peer, a_body(), per_second=second, per_minute=minute)
+    assert len(peer.messages) == 1

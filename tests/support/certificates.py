@@ -31,12 +31,16 @@ class Certificates:
     locked: Path
 
 
-def make_certificates(folder: Path) -> Certificates:
-    """Write `ca.pem`, `broker.pem` and `expired.pem` for the broker, and the clients' files."""
+def make_certificates(folder: Path, *names: str) -> Certificates:
+    """Write `ca.pem`, `broker.pem` and `expired.pem` for the broker, and the clients' files.
+
+    Servers are called by `names` too; `strange.pem` is one that the other CA signed.
+    """
     ca, other = trustme.CA(), trustme.CA()
     ca.cert_pem.write_to_path(folder / "ca.pem")
     other.cert_pem.write_to_path(folder / "stranger.pem")
-    _write(ca.issue_cert(*NAMES), folder / "broker.pem")
+    _write(ca.issue_cert(*NAMES, *names), folder / "broker.pem")
+    _write(other.issue_cert(*NAMES, *names), folder / "strange.pem")
     _write(ca.issue_cert(*NAMES, not_before=LONG_AGO, not_after=OVER), folder / "expired.pem")
     client = ca.issue_cert("worker@forewarn.test", common_name="worker")
     _write(client, folder / "client.pem")

@@ -10,9 +10,10 @@ from aiohttp import web
 
 @dataclass(slots=True)
 class Receiver:
-    """Remembers what it was sent; `mood` decides how it answers."""
+    """Remembers what it was sent; `mood` decides how it answers, `says` what it takes it with."""
 
     mood: str = "takes"
+    says: str = ""
     url: str = ""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     slow: asyncio.Event = field(default_factory=asyncio.Event)
@@ -27,7 +28,7 @@ class Receiver:
         kind, _, detail = self.mood.partition(":")
         match kind:
             case "takes":
-                return web.Response(status=204)
+                return web.Response(status=200 if self.says else 204, text=self.says or None)
             case "status":
                 code, _, after = detail.partition(" ")
                 return web.Response(

@@ -26,6 +26,7 @@ from sms_peer import sms_peer
 from connectors import SINKS, module_of
 from connectors.sinks.console import ConsoleSink
 from connectors.sinks.console import Options as ConsoleOptions
+from engine.model.change import Change
 from engine.ports import Sink, SinkContext
 
 CANARY = "canary"
@@ -74,6 +75,11 @@ def a_body(key: str = "苏F12345-yellow", ordinal: int = 0, **words: Any) -> tup
     }
     one = change(key, ordinal, **{**told, **words})
     return one.delivery_id, msgspec.json.encode(one)
+
+
+def a_change(key: str, ordinal: int = 0) -> Change:
+    """A change with the words of `a_body`."""
+    return msgspec.json.decode(a_body(key, ordinal)[1], type=Change)
 
 
 def declared(kind: str, at: Path, /, **options: Any) -> Sink:
@@ -184,10 +190,6 @@ async def an_mqtt(folder: Path) -> AsyncIterator[Stage]:
         file.chmod(0o600)
     lines = (f"acl_file {acl}", f"password_file {passwords}")
     with a_mosquitto(folder / "mqtt", *lines) as port:
-        seen: list[str] = []
-        ready = asyncio.Event()
-        listening = asyncio.create_task(_listen(port, seen, ready))
-        await ready.wait()
         topics = {"": "fine/alerts", "later": "closed/alerts"}
         topic = ""
 
@@ -201,21 +203,29 @@ async def an_mqtt(folder: Path) -> AsyncIterator[Stage]:
                 username="us", password=MQTT_PASSWORD,
             )  # fmt: skip
 
-        def got() -> list[str]:
-            return seen
-
-        try:
-            yield Stage(make, got, refuse, ways=("later",), settle=lambda: asyncio.sleep(0.1))
-        finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+        async with heard_ids(port, username="us", password=MQTT_PASSWORD) as seen:
+            settle = lambda: asyncio.sleep(0.1)  # noqa: E731 - as short as it can be
+            yield Stage(make, lambda: seen, refuse, ways=("later",), settle=settle)
 
 
-async def _listen(port: int, seen: list[str], ready: asyncio.Event) -> None:
+@asynccontextmanager
+async def heard_ids(port: int, **login: str) -> AsyncIterator[list[str]]:
+    """Delivery ids that a reader of all topics gets, in order."""
+    seen: list[str] = []
+    ready = asyncio.Event()
+    listening = asyncio.create_task(_listen(port, seen, ready, login))
+    await ready.wait()
+    try:
+        yield seen
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _listen(port: int, seen: list[str], ready: asyncio.Event, login: dict[str, str]) -> None:
     version = aiomqtt.ProtocolVersion.V5
-    login = {"username": "us", "password": MQTT_PASSWORD}
     async with aiomqtt.Client("127.0.0.1", port, protocol=version, **login) as client:  # type: ignore[arg-type]
-        await client.subscribe("fine/#", qos=1)
+        await client.subscribe("+/alerts", qos=1)
         ready.set()
         async for message in client.messages:
             about: Any = message.properties
