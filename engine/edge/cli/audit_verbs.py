@@ -107,7 +107,7 @@ def _ls(asked: Asked, configured: Configured, store: DeskStore) -> int:
             query = query.where(audit.c.object == asked.about)
         if asked.who:
             query = query.where(audit.c.actor == asked.who)
-        return [dict(row._mapping) for row in link.execute(query)]  # noqa: SLF001 - its public name
+        return [dict(row) for row in link.execute(query).mappings()]
 
     rows = store.read_now(job)[::-1]
     if voice().json:

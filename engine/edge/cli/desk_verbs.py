@@ -15,7 +15,7 @@ from engine.edge.cli.desk_process import run_desk
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.desk.migrate import version
-from engine.edge.desk.opening import open_store
+from engine.edge.desk.opening import open_ledger, open_store
 from engine.edge.desk.queries import count_incidents
 from engine.edge.desk.tables import leases, outbox, positions
 from engine.edge.logs import set_up_logs
@@ -51,7 +51,8 @@ def _run(configured: Configured) -> int:
 
 
 def _upgrade(configured: Configured) -> int:
-    """The tables, brought up to this version."""
+    """The tables, brought up to this version, and the audit's key where there is none."""
+    open_ledger(configured, voice().lang, make=True)
     store = open_store(configured, voice().lang)
     (before, after), where = store.upgraded, store.name
     store.close_now()

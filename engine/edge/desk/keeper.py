@@ -20,7 +20,7 @@ from engine.cases.book import Acts, Book, Request, Silence
 from engine.cases.model import Incident, Move
 from engine.cases.policy import Storm
 from engine.edge import crashpoint
-from engine.edge.desk import gather
+from engine.edge.desk import gather, keep
 from engine.edge.desk import lease as leasing
 from engine.edge.desk.audit import Entry, Ledger, digest
 from engine.edge.desk.book import SqlBook, decode_move
@@ -212,6 +212,20 @@ class Keeper:
 
         if not await self.store.read(lambda link: gather.due(link, storm, at_ms)):
             return 0
+        return await self._keep(job)
+
+    async def forget(self, keep_days: int) -> int:
+        """Forget what is over and older than so many days, a part of it; answers how many rows.
+
+        Raises:
+            LeaseLost: another desk runs; nothing is forgotten.
+
+        """
+
+        def job(link: Connection, now_ms: int, _kept: Kept) -> int:
+            leasing.check(link, self.lease)
+            return keep.trim(link, keep_days, now_ms)
+
         return await self._keep(job)
 
     async def note(self, *entries: Entry) -> None:

@@ -179,7 +179,8 @@ async def open_desk(
         stack.push_async_callback(store.close)
         keeper = Keeper(store, make_desk(policy, project), ledger, policy.storm)
         heads = Heads(head_path(configured))
-        runner = Runner(keeper, reader(keeper), heads, blocked, int(settings.lease_s * 1000))
+        term_ms, days = int(settings.lease_s * 1000), settings.keep_days
+        runner = Runner(keeper, reader(keeper), heads, blocked, term_ms, days)
         box = SqlOutbox(keeper, lambda: runner.leads)
         named = set(sink_names(policy))
         used = replace(plan, sinks=[sink for sink in plan.sinks if sink.name in named])

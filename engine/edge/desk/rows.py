@@ -123,7 +123,7 @@ def keep_incident(link: Connection, incident: Incident) -> tuple[str, str]:
         .where(incidents.c.id == incident.id)
     )
     known = link.execute(query).first()
-    columns = _columns(incident)
+    columns = columns_of(incident)
     if known is None:
         made = link.execute(insert(incidents).values(columns).returning(incidents.c.seq))
         seq = int(made.scalar_one())
@@ -135,11 +135,12 @@ def keep_incident(link: Connection, incident: Incident) -> tuple[str, str]:
     _keep_parties(link, seq, incident)
     _keep_members(link, incident)
     _keep_verdicts(link, incident)
-    search.put(link, "incident", seq, _words(incident))
+    search.put(link, "incident", seq, incident_words(incident))
     return digest("" if known is None else known.body), digest(body)
 
 
-def _columns(incident: Incident) -> dict[str, object]:
+def columns_of(incident: Incident) -> dict[str, object]:
+    """What lists, searches and clocks go by."""
     return {
         "id": incident.id, "number": incident.number, "state": str(incident.state),
         "is_open": incident.state in OPEN, "version": incident.version,
@@ -156,7 +157,7 @@ def _columns(incident: Incident) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _words(incident: Incident) -> str:
+def incident_words(incident: Incident) -> str:
     """What a case is found by: its number, place, people in charge, what it is about, whom."""
     keys = dict.fromkeys(one.key for one in incident.members)
     rules = dict.fromkeys(one.rule for one in incident.members)

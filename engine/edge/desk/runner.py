@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.edge.desk import audit
+from engine.edge.desk import audit, keep
 from engine.edge.desk import lease as leasing
 from engine.edge.desk.heads import Heads
 from engine.edge.desk.keeper import Keeper
@@ -48,6 +48,7 @@ class Runner:
         heads: Heads,
         blocked: Callable[[str], None] = lambda _why: None,
         term_ms: int = leasing.TERM_MS,
+        keep_days: int = 400,
     ) -> None:
         """Put the parts together.
 
@@ -57,6 +58,7 @@ class Runner:
             heads: Where heads of the audit are written.
             blocked: Told why the database takes nothing, and nothing when it does again.
             term_ms: How long the lease lasts that is not renewed.
+            keep_days: How long what is over is kept.
 
         """
         self.keeper = keeper
@@ -64,6 +66,8 @@ class Runner:
         self._heads = heads
         self._blocked = blocked
         self._term_ms = term_ms
+        self._keep_days = keep_days
+        self._trimmed_ms: int | None = None
         self._name = leasing.holder()
         self._until_s = 0.0
         self._leads: Callable[[], None] = lambda: None
@@ -122,7 +126,7 @@ class Runner:
         wound = await self.keeper.tick()
         told = await self.keeper.tell()
         await self.write_head()
-        return bool(read or wound or told)
+        return bool(read or wound or told or await self._trim())
 
     async def write_head(self, *, now: bool = False) -> None:
         """Write a head of the audit when it is time; says so when the audit was cut."""
@@ -137,6 +141,15 @@ class Runner:
             await asyncio.to_thread(self._heads.write, head, now_ms)
         else:
             log.error("audit-broken", seq=before.seq, found=head.seq)
+
+    async def _trim(self) -> int:
+        """Once a day forget what was kept long enough; answers how much went."""
+        now_ms = self.keeper.store.now_ms()
+        if self._trimmed_ms is not None and 0 <= now_ms - self._trimmed_ms < keep.DAY_MS:
+            return 0
+        gone = await self.keeper.forget(self._keep_days)
+        self._trimmed_ms = None if gone else now_ms
+        return gone
 
     async def settle(self) -> None:
         """Take every alert that was told and wind every clock that is due: a recording is over."""

@@ -3,7 +3,7 @@
 A text is folded (width, case) and cut into pairs of neighbouring characters; a search looks for all
 pairs of what was asked, and the hits are compared with the folded text itself. Word parsers
 of databases find no words in Chinese, and indexes of three characters cannot find two, which is
-how long most Chinese words are (docs/decisions/0061).
+how long most Chinese words are (docs/decisions/0066).
 """
 
 import unicodedata
