@@ -153,3 +153,12 @@ def test_random_bytes_and_values_never_raise(chunks: list[bytes], cp: str) -> No
     for chunk in chunks:
         list(frames.take(chunk))
     wire.read_readings(read(GOOD), f"DataTime=20160801085857;{cp}")
+
+
+def test_a_packet_of_several_says_which_it_is() -> None:
+    (frame,) = [one for source, one in VECTORS if source == "golang" and "PNUM" in one]
+    packet = read(frame)
+    assert (packet.parts, packet.part, packet.wants_answer) == (2, 1, True)
+    record = wire.read_readings(packet, packet.cp)
+    assert isinstance(record, dict)
+    assert (record["a21005_zsavg"], record["a21005_flag"]) == (0.0, "B")
