@@ -41,6 +41,9 @@ from engine.ports import SourceContext
 INBOX = True
 """It keeps what it is handed in the inbox of its feed: one such source a feed."""
 
+_HEADER = 13
+_MOST = 10_000
+"""Terminals that one connection may speak for."""
 _SECRET = (wire.AUTHENTICATE.to_bytes(2), wire.REGISTERED.to_bytes(2))
 
 
@@ -148,16 +151,18 @@ class Jtt808Talk:
 
     def _authenticate(self, message: wire.Message, told: Told) -> None:
         code = read_code(message)
-        if isinstance(code, str) and self._register.admits(message.terminal, code):
+        if len(self._admitted) >= _MOST:
+            told.hangup = "too-many"
+        elif isinstance(code, str) and self._register.admits(message.terminal, code):
             self._admitted.add(message.terminal)
             told.whole += 1
             self._answer(message, DONE, told)
-            return
-        known = self._register.find(message.terminal) is not None
-        why = "bad-code" if known else "unknown-terminal"
-        self._stranger(why, message, told)
-        self._answer(message, FAILED, told)
-        told.hangup = why
+        else:
+            known = self._register.find(message.terminal) is not None
+            why = "bad-code" if known else "unknown-terminal"
+            self._stranger(why, message, told)
+            self._answer(message, FAILED, told)
+            told.hangup = why
 
     def _stranger(self, why: str, message: wire.Message, told: Told) -> None:
         self._wary.stranger(why, message.terminal, f"{message.kind:04x}", told)
@@ -206,5 +211,5 @@ class Jtt808Talk:
 
 
 def _veiled(raw: bytes) -> bytes:
-    """The beginning only of a frame that holds a code."""
-    return raw[:17] if raw[1:3] in _SECRET else raw
+    """Of a frame that holds a code no more than its header."""
+    return raw[:_HEADER] if raw[1:3] in _SECRET else raw

@@ -222,6 +222,15 @@ async def test_bad_frames_are_put_aside_and_good_ones_between_them_are_kept(tmp_
         assert stage.refused[1][2] == bad
 
 
+async def test_no_code_is_in_the_dead_letter_of_a_broken_frame(tmp_path: Path) -> None:
+    login = wire.frame(message(wire.AUTHENTICATE, b"geheim"))
+    async with gateway(tmp_path, port()) as stage, calling(stage.port) as caller:
+        await caller.send(login[:-2] + bytes([login[-2] ^ 1]) + login[-1:])
+        await until(lambda: len(stage.refused) == 1)
+        reason, _, raw = stage.refused[0]
+        assert (reason, raw) == ("bad-checksum", login[:13])
+
+
 async def test_what_the_feed_refuses_is_a_dead_letter_and_done_with(tmp_path: Path) -> None:
     async with (
         gateway(tmp_path, port(), lambda _: ("out-of-range", "lat")) as stage,
