@@ -279,6 +279,12 @@ def test_whoever_is_named_by_a_branch_that_goes_on_assists_and_hears() -> None:
     assert decision.sinks == ("desk", "bus")
 
 
+def test_a_helper_that_does_not_work_where_the_alert_is_does_not_help() -> None:
+    tree = policy(assisting=("rugao-police", "fire"))
+    assert decide(tree, alert(labels={"area": "320614"}), 0).assisting == ("fire",)
+    assert decide(tree, alert(), 0).assisting == ("rugao-police", "fire")
+
+
 def test_an_empty_list_takes_away_what_the_branch_above_says() -> None:
     tree = policy(Branch("alone", assisting=(), sinks=()), assisting=("fire",), sinks=("bus",))
     decision = decide(tree, alert(), 0)

@@ -39,6 +39,7 @@ class LoadedDesk:
     Attributes:
         problems: Sorted by file and place.
         tests: The route tests; none of a desk with errors.
+        test_files: Where they stand; what is wrong there keeps nobody from using the desk.
 
     """
 
@@ -46,10 +47,20 @@ class LoadedDesk:
     problems: tuple[Problem, ...]
     tests: tuple[RouteTest, ...] = ()
     title: Words = field(default_factory=dict)
+    test_files: frozenset[str] = frozenset()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
         """The problems that keep the desk from being used."""
+        return tuple(one for one in self._wrong if one.at.file not in self.test_files)
+
+    @property
+    def test_errors(self) -> tuple[Problem, ...]:
+        """The problems that keep its tests from being run."""
+        return tuple(one for one in self._wrong if one.at.file in self.test_files)
+
+    @property
+    def _wrong(self) -> tuple[Problem, ...]:
         return tuple(one for one in self.problems if one.level is Level.ERROR)
 
     def report(self, lang: str = "en") -> str:
@@ -101,11 +112,10 @@ class _Loader:
             doubt_unused(policy, self.names, self.notes)
             doubt_calendars(policy, self.notes["timings"], self.around)
         tests = self._tests(policy)
-        problems = self._problems()
-        if any(one.level is Level.ERROR for one in problems):
-            return LoadedDesk(None, problems)
         title = desk[0].title.plain() if desk[0] else {}
-        return LoadedDesk(policy, problems, tests, title)
+        files = frozenset(file.path for file in self.folder.tests)
+        loaded = LoadedDesk(policy, self._problems(), tests, title, files)
+        return replace(loaded, policy=None, tests=()) if loaded.errors else loaded
 
     def _calendars(self) -> dict[str, WorkCalendar]:
         found = dict(self.around.calendars)

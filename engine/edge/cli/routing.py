@@ -106,6 +106,8 @@ def try_routes(paths: Sequence[Path], only: str, project: Project | None = None)
     for found in find_desks(paths):
         around = project if project is not None else _project(paths)
         loaded = _usable(found.load(around))
+        if loaded.test_errors:
+            raise DeclarationError(loaded.test_errors)
         if loaded.policy is not None:
             regions = regions_of(around)
             tests = [one for one in loaded.tests if only in one.name]

@@ -113,6 +113,13 @@ def test_every_code_of_the_desk_has_a_case_and_none_makes_up_the_corpus() -> Non
     assert most <= MOST_SHARE * counts.total(), code
 
 
+def test_a_test_that_is_wrong_keeps_nobody_from_using_the_desk() -> None:
+    loaded = load("a-test-that-expects-nothing")
+    assert loaded.policy is not None
+    assert loaded.errors == ()
+    assert [one.code for one in loaded.test_errors] == ["D305"]
+
+
 def test_every_golden_text_belongs_to_a_case() -> None:
     names = {path.name.split(".")[0] for path in (HERE / "golden").glob("*.txt")}
     assert names == set(CASES)
