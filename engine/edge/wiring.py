@@ -211,10 +211,12 @@ def make_intake(
 
 def _secrets(options: BaseModel, folder: Path) -> list[str]:
     """The secrets among some options, and those in files; an unreadable file is told elsewhere."""
-    found = []
+    found: list[str] = []
     values = dict(options)
     for name, value in values.items():
-        if isinstance(value, SecretStr):
+        if isinstance(value, BaseModel):
+            found += _secrets(value, folder)
+        elif isinstance(value, SecretStr):
             found.append(value.get_secret_value())
         elif value and name.endswith("_file") and name.removesuffix("_file") in values:
             with suppress(OSError, UnicodeDecodeError):
