@@ -113,8 +113,8 @@ class _Loader:
             doubt_calendars(policy, self.notes["timings"], self.around)
         tests = self._tests(policy)
         title = desk[0].title.plain() if desk[0] else {}
-        paths = frozenset(file.path for file in self.folder.tests)
-        loaded = LoadedDesk(policy, self._problems(), tests, title, paths)
+        tested = frozenset(file.path for file in self.folder.tests)
+        loaded = LoadedDesk(policy, self._problems(), tests, title, tested)
         return replace(loaded, policy=None, tests=()) if loaded.errors else loaded
 
     def _calendars(self) -> dict[str, WorkCalendar]:
