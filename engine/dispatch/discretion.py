@@ -5,6 +5,8 @@ What is not known to be harmless is hidden: a body may be anybody's, a peer may 
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -21,6 +23,8 @@ OPEN = frozenset(
 """Fields of a change that come from declarations and from the clock, never from an event."""
 
 _SHORTEST, _NAME = 2, 4
+_SIGNS, _LETTERS, _LATIN = 2, 5, "\u2e7f"
+"""So much in common with a body is hidden: of Chinese, and of anything else."""
 _PLACES = {"lon", "lat"}
 _DEGREES = 2
 """Decimals that a position keeps: about a kilometre."""
@@ -41,12 +45,40 @@ def masked_body(body: bytes) -> dict[str, Any]:
 
 
 def concealed(text: str, body: bytes) -> str:
-    """A text about a delivery, such as a peer's answer, without what its body says of anybody."""
+    """A text about a delivery, such as a peer's answer, without what its body says of anybody.
+
+    Whatever stands in the body too is hidden, be it a whole value or a part of a sentence.
+    """
     found = _plain(body)
-    words = {one for name in found.keys() - OPEN for one in _words(found[name])}
-    for word in sorted(words, key=lambda word: (-len(word), word)):
-        text = text.replace(word, hidden(word))
-    return _NUMBERS.sub(lambda digits: mask_text(digits[0]), text)
+    known = {one for name in found.keys() - OPEN for one in _words(found[name])}
+    places = [digits.span() for digits in _NUMBERS.finditer(text)]
+    for one in known:
+        places += _shared(text, one)
+    covered = [False] * len(text)
+    for start, end in places:
+        covered[start:end] = [not char.isspace() for char in text[start:end]]
+    shown = [
+        hidden("".join(char for char, _ in run)) if is_covered else "".join(char for char, _ in run)
+        for is_covered, run in groupby(zip(text, covered, strict=True), key=itemgetter(1))
+    ]
+    return "".join(shown)
+
+
+def _shared(text: str, known: str) -> Iterator[tuple[int, int]]:
+    """Where a text holds a part of a known one: all of it, or enough of it to tell something."""
+    start = 0
+    while start < len(text):
+        end = start
+        while end < len(text) and text[start : end + 1] in known:
+            end += 1
+        part = text[start:end]
+        if len(part) >= (_SIGNS if any(char > _LATIN for char in part) else _LETTERS) or (
+            part == known
+        ):
+            yield start, end
+            start = end
+        else:
+            start += 1
 
 
 def hidden(word: str) -> str:

@@ -29,6 +29,7 @@ def outbox(
     overtaken: Annotated[bool, typer.Option("--overtaken")] = False,
     following: Annotated[bool, typer.Option("--following")] = False,
     unmasked: Annotated[bool, typer.Option("--unmasked")] = False,
+    desk: Annotated[bool, typer.Option("--desk")] = False,
     data: Annotated[Path | None, typer.Option("--data", metavar="DIR")] = None,
     json: Json = False,
     lang: Lang = None,
@@ -42,7 +43,7 @@ def outbox(
             action=action, ids=tuple(ids or ()), folder=folder, data=data, sink=sink,
             phases=tuple(phase or ()), rule=rule, alert=alert, older=older, newer=newer,
             limit=limit, reason=reason, who=who, plan=plan, overtaken=overtaken,
-            following=following, unmasked=unmasked,
+            following=following, unmasked=unmasked, desk=desk,
         )
     )  # fmt: skip
 

@@ -15,6 +15,8 @@ from engine.model.formats import format_duration, format_time
 
 _ZONE = "Asia/Shanghai"
 _HEAD = ("id", "sink", "phase", "age", "tries", "next", "rule", "transition", "key", "reason")
+_OF_PAPERS = {"rule": "case", "key": ""}
+"""What a head is called where papers of cases are listed; they have no key of their own."""
 _SHOWN = 20
 
 
@@ -50,7 +52,9 @@ def print_lines(
         )
         return
     if lines:
-        head = [speak.say(f"outbox-head-{name}") for name in _HEAD]
+        papers = lines[0].is_paper
+        names = [_OF_PAPERS.get(name, name) for name in _HEAD] if papers else _HEAD
+        head = [speak.say(f"outbox-head-{name}") for name in names if name]
         for row in columns([head, *(_row(line, now_ms) for line in lines)]):
             speak.line(row)
         if total > len(lines):
@@ -120,14 +124,17 @@ def print_trail(entries: Sequence[Entry]) -> None:
         speak.line(speak.say("outbox-trail-empty"))
 
 
+_WORDS = {look.WAITING: "waiting", "wait": "gathered", "told": "digested"}
+
+
 def phase_word(phase: str) -> str:
     """A phase as people and programs say it."""
-    return "waiting" if phase == look.WAITING else phase
+    return _WORDS.get(phase, phase)
 
 
 def _row(line: Line, now_ms: int) -> list[str]:
     speak = voice()
-    return [
+    row = [
         str(line.id),
         line.sink,
         speak.say(f"outbox-phase-{line.phase}"),
@@ -139,6 +146,9 @@ def _row(line: Line, now_ms: int) -> list[str]:
         hidden(line.key),
         line.reason or "-",
     ]
+    if line.is_paper:
+        del row[-2]
+    return row
 
 
 def _next(line: Line, now_ms: int) -> str:
@@ -165,14 +175,14 @@ def _text(one: Shown, now_ms: int, *, masked: bool) -> list[str]:
         "rule": line.rule,
         "key": hidden(line.key) if masked else line.key,
         "transition": speak.say(f"transition-{line.transition}"),
-        "level": speak.say(f"format-level-{line.severity}"),
+        "level": speak.say(f"format-level-{line.severity}") if line.severity else "-",
         "at": format_time(line.at_ms, _ZONE, speak.lang),
         "queued": format_time(line.stored_ms, _ZONE, speak.lang),
         "tries": line.attempts,
         "next": _next(line, now_ms),
         "reason": f"{line.reason}: {detail}" if detail else line.reason,
     }
-    names = ["what", "alert", "happened", "queued"]
+    names = ["what", "case" if line.is_paper else "alert", "happened", "queued"]
     names += ["next"] if line.phase == look.WAITING else []
     names += ["failed"] if line.reason else []
     lines = [speak.say(f"outbox-show-{name}", **words) for name in names]

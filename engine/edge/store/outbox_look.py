@@ -13,7 +13,10 @@ WAITING, HELD, DEAD, DROPPED = "due", "held", "dead", "dropped"
 PHASES = (WAITING, HELD, DEAD, DROPPED, "sent", "withheld")
 UNFINISHED = (WAITING, HELD, DEAD)
 """Phases of deliveries about which somebody may still have to do something."""
-_ID = 24
+PAPER = "paper-"
+"""With it begins what a paper of the desk is told as, where an alert has its transition."""
+_ID = 19
+"""A number with so many digits is no row of ours; delivery ids have 24."""
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,11 @@ class Line(NamedTuple):
     at_ms: int
     severity: str
     ahead: int | None
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether it is a paper of a case, and not a transition of an alert."""
+        return self.transition.startswith(PAPER)
 
 
 class Entry(NamedTuple):
@@ -132,8 +140,7 @@ def _where(chosen: Chosen, now_ms: int) -> tuple[str, list[Any]]:
     """The condition that chooses, and its values."""
     words, values = ["1"], list[Any]()
     if chosen.ids:
-        rows = [int(one) for one in chosen.ids if one.isdecimal() and len(one) != _ID]
-        names = [one for one in chosen.ids if not one.isdecimal() or len(one) == _ID]
+        rows, names = rows_and_names(chosen.ids)
         words.append(f"(o.id IN ({_marks(rows)}) OR o.delivery_id IN ({_marks(names)}))")
         values += [*rows, *names]
     plain = (("o.sink", chosen.sink), ("c.rule", chosen.rule), ("o.episode_id", chosen.episode))
@@ -151,6 +158,12 @@ def _where(chosen: Chosen, now_ms: int) -> tuple[str, list[Any]]:
         words.append("o.stored_ms > ?")
         values.append(now_ms - chosen.newer_ms)
     return " AND ".join(words), values
+
+
+def rows_and_names(ids: Collection[str]) -> tuple[list[int], list[str]]:
+    """Ids as people write them, parted: numbers of rows, and delivery ids."""
+    rows = [int(one) for one in ids if one.isdecimal() and len(one) < _ID]
+    return rows, [one for one in ids if not one.isdecimal() or len(one) >= _ID]
 
 
 def _marks(values: Collection[Any]) -> str:
