@@ -10,16 +10,27 @@ from faust.types import TP
 
 from engine.edge.streaming.intake import Fetched, Intake
 from engine.edge.streaming.ledger import Ledger, Parcel
+from engine.edge.streaming.light import Fresh
 from engine.edge.streaming.link import Link
 from engine.edge.streaming.quiet import Quiet
-from engine.ports import SourceId
+from engine.ports import Record, SourceId
 
 A, B = TP("a", 0), TP("b", 0)
 
 
-def poll(place: TP, records: Sequence[Any], reached: int) -> Fetched:
+def some(*offsets: int) -> list[Fresh]:
+    """Records at these offsets."""
+    return [Record(offset, b"") for offset in offsets]
+
+
+def taken(intake: Intake) -> dict[TP, list[int]]:
+    """The offsets of what a turn was given."""
+    return {place: [one.offset for one in records] for place, records in intake.take().items()}
+
+
+def poll(place: TP, offsets: Sequence[int], reached: int) -> Fetched:
     """What one poll brought of one partition."""
-    return Fetched({place: records} if records else {}, {place: reached})
+    return Fetched({place: some(*offsets)} if offsets else {}, {place: reached})
 
 
 async def soon(work: Any) -> Any:
@@ -33,7 +44,7 @@ async def test_polls_that_come_while_a_turn_lasts_are_one_turn_in_their_order() 
     intake.put(poll(B, [7], 8), {A, B})
     intake.put(poll(A, [3], 3), {A, B})
     await soon(intake.news(60.0))
-    assert intake.take() == {A: [1, 2, 3], B: [7]}
+    assert taken(intake) == {A: [1, 2, 3], B: [7]}
     assert intake.take() == {}
 
 
@@ -67,8 +78,8 @@ async def test_what_is_forgotten_makes_room_and_is_not_handed_over(forget: str) 
 
 async def test_a_partition_that_was_let_go_meanwhile_is_not_taken_in() -> None:
     intake = Intake(10)
-    intake.put(Fetched({A: [1], B: [2]}, {A: 1, B: 1}), {B})
-    assert intake.take() == {B: [2]}
+    intake.put(Fetched({A: some(1), B: some(2)}, {A: 1, B: 1}), {B})
+    assert taken(intake) == {B: [2]}
     assert intake.reached(A) is None
 
 

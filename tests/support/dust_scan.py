@@ -33,8 +33,8 @@ def day_mean(hours: pl.DataFrame) -> Told:
     means = hours.with_columns(count=count, mean=total / count / 100).filter(
         pl.col("count") >= 20, pl.col("hour") + 1 < hours.height
     )
-    state = pl.when(pl.col("mean") > 150).then(pl.lit(value=True))
-    state = state.when(pl.col("mean") < 120).then(pl.lit(value=False))
+    above = pl.when(pl.col("mean") > 150).then(pl.lit(value=True))
+    state = above.when(pl.col("mean") < 120).then(pl.lit(value=False))
     rank = sum((pl.col("mean") > least).cast(pl.Int64) for least in LEVELS.values()) - 1
     seen = means.select(
         "mean", edge=pl.col("hour") + 1, on=state.forward_fill().fill_null(value=False), rank=rank
@@ -65,8 +65,8 @@ def unusual_hour(hours: pl.DataFrame) -> Told:
     ).with_columns(pl.col("past").list.drop_nulls())
     limit = pl.col("past").list.mean() + 3 * pl.col("past").list.std()
     known = pl.col("past").list.len() >= 4
-    now = pl.when(pl.col("dust").is_null()).then(pl.lit(value=False))
-    now = now.when(known).then(pl.col("dust") > limit)
+    missing = pl.when(pl.col("dust").is_null()).then(pl.lit(value=False))
+    now = missing.when(known).then(pl.col("dust") > limit)
     edges = past.select(edge=pl.col("hour") + 1, now=now)
     return _turns(edges.filter(pl.col("edge") < hours.height))
 

@@ -94,8 +94,8 @@ def overdue(orders: pl.DataFrame) -> tuple[set[str], list[tuple[Any, ...]]]:
         told += [(at, name, what, level) for at, name in some.select(what, "name").iter_rows()]
     ended = seen.filter(pl.col("closed") <= last, pl.col("closed") > pl.col("fired"))
     high = pl.col("closed") > pl.col("raised")
-    level = pl.when(high).then(pl.lit("orange")).otherwise(pl.lit("yellow"))
-    rows = ended.select("closed", "name", pl.lit("cleared").alias("what"), level.alias("level"))
+    reached = pl.when(high).then(pl.lit("orange")).otherwise(pl.lit("yellow"))
+    rows = ended.select("closed", "name", pl.lit("cleared").alias("what"), reached.alias("level"))
     return otherwise, sorted([*told, *rows.iter_rows()])
 
 
