@@ -16,7 +16,7 @@ EVERY_S = 60.0
 _URL_SECRET = re.compile(r"(?i)([?&](?:key|token|secret|access_token|sign)=)[^&\s\"']+")
 _USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/@\s\"']+@")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]+")
-_SIGNING = re.compile(r"\bwhsec_[A-Za-z0-9+/=]+")
+_SIGNING = re.compile(r"\b(?:whsec_[A-Za-z0-9+/=]+|fwt_[\w-]+)")
 MASK = "***"
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": 40}

@@ -4,6 +4,7 @@ The world: a city (320600) with two counties, three departments, one outside sys
 stays too long in the first county (the alert's key is a plate), a worker is not paid in the second.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -179,9 +180,13 @@ async def call(
     """One request to an application without a network."""
     path, _, query = path.partition("?")
     came: list[dict[str, Any]] = []
+    told = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+        for message in told:
+            return message
+        await asyncio.Event().wait()  # the caller stays until it is answered
+        raise AssertionError
 
     async def send(message: dict[str, Any]) -> None:
         came.append(message)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 import orjson
+import structlog
 from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
@@ -17,6 +18,8 @@ from engine.edge.api.problems import Code, Refusal, too_many
 from engine.edge.api.roles import TABLE, may
 from engine.edge.api.services import Services, services_of
 from engine.edge.desk.audit import Entry
+
+log = structlog.get_logger("api")
 
 JSON = "application/json"
 _SHOWN_IDS = 100
@@ -112,6 +115,7 @@ async def asker(
     try:
         account = await recognise(services.accounts, authorization, services.now_ms())
     except Refusal as refusal:  # who has a good token is let in whatever others of its address do
+        log.warning("token-refused", code=str(refusal.code), address=address)
         if wait_s := services.failures.wait_s(address):
             raise too_many(wait_s) from refusal
         raise

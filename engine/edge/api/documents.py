@@ -194,7 +194,8 @@ class Rule(msgspec.Struct, kw_only=True):
 
     Attributes:
         hash: Changes with everything that decides its alerts.
-        healthy: False while it is in quarantine; None where it runs in another process.
+        healthy: False while it is in quarantine; None where it runs in another process, or has read
+            nothing yet.
         alerts_open, alerts_day: Alerts that go on; alerts of the last 24 hours.
         verdicts: How many closed cases of the last 90 days had which verdict.
         precision: Share of `true` and `elsewhere` among those that were judged; None without any.

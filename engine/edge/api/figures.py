@@ -34,8 +34,8 @@ class Figures:
         Args:
             live: The declarations in force.
             keeper: The desk.
-            registry: What this process measures; None where rules run elsewhere: then nothing is
-                known here of their health.
+            registry: What this process measures; where rules run elsewhere nothing is known here
+                of their health.
 
         """
         self._live, self._keeper, self._registry = live, keeper, registry
@@ -47,10 +47,12 @@ class Figures:
             lambda link: (_open(link), _taken(link, now_ms - DAY_MS), _judged(link, now_ms))
         )
         off = self._sum("forewarn_rule_quarantined", "rule")
-        return [
-            self._rule(spec, bool(off.get(name)), going, fresh, judged.get(name, Counter()))
-            for name, spec in sorted(self._live().rules.items())
-        ]
+        here = self._least("forewarn_watermark_seconds", "space")
+        found = []
+        for name, spec in sorted(self._live().rules.items()):
+            healthy = not off.get(name) if spec.space in here else None
+            found.append(_rule(spec, healthy, going, fresh, judged.get(name, Counter())))
+        return found
 
     async def feeds(self) -> Sequence[Feed]:
         """The feeds that they read."""
@@ -80,26 +82,6 @@ class Figures:
             )
         return found
 
-    def _rule(
-        self, spec: RuleSpec, off: bool, going: Counts, fresh: Counts, judged: Counts
-    ) -> Rule:
-        total = sum(judged.get(name, 0) for name in _JUDGED)
-        true = sum(judged.get(name, 0) for name in _TRUE)
-        return Rule(
-            rule=spec.id,
-            title=dict(spec.title),
-            owner=spec.owner,
-            status=str(spec.status),
-            severity=str(spec.severity),
-            hash=spec.hash,
-            feeds=list(spec.feeds),
-            healthy=None if self._registry is None else not off,
-            alerts_open=going.get(spec.id, 0),
-            alerts_day=fresh.get(spec.id, 0),
-            verdicts=dict(judged),
-            precision=round(true / total, 4) if total else None,
-        )
-
     def _by(self, name: str, label: str) -> dict[str, list[float]]:
         """The samples of a figure by one of its labels."""
         found: dict[str, list[float]] = {}
@@ -120,14 +102,35 @@ class Figures:
         return {one: min(values) for one, values in self._by(name, label).items()}
 
 
+def _rule(
+    spec: RuleSpec, healthy: bool | None, going: Counts, fresh: Counts, judged: Counts
+) -> Rule:
+    total = sum(judged.get(name, 0) for name in _JUDGED)
+    true = sum(judged.get(name, 0) for name in _TRUE)
+    return Rule(
+        rule=spec.id,
+        title=dict(spec.title),
+        owner=spec.owner,
+        status=str(spec.status),
+        severity=str(spec.severity),
+        hash=spec.hash,
+        feeds=list(spec.feeds),
+        healthy=healthy,
+        alerts_open=going.get(spec.id, 0),
+        alerts_day=fresh.get(spec.id, 0),
+        verdicts=dict(judged),
+        precision=round(true / total, 4) if total else None,
+    )
+
+
 def _open(link: Connection) -> Counts:
     query = select(alerts.c.rule, func.count()).where(alerts.c.is_open).group_by(alerts.c.rule)
-    return dict(link.execute(query).tuples().all())
+    return {row[0]: row[1] for row in link.execute(query)}
 
 
 def _taken(link: Connection, since_ms: int) -> Counts:
     query = select(alerts.c.rule, func.count()).where(alerts.c.taken_ms >= since_ms)
-    return dict(link.execute(query.group_by(alerts.c.rule)).tuples().all())
+    return {row[0]: row[1] for row in link.execute(query.group_by(alerts.c.rule))}
 
 
 def _judged(link: Connection, now_ms: int) -> dict[str, Counter[str]]:
@@ -137,6 +140,6 @@ def _judged(link: Connection, now_ms: int) -> dict[str, Counter[str]]:
         .group_by(verdicts.c.rule, verdicts.c.verdict)
     )
     found: dict[str, Counter[str]] = {}
-    for rule, verdict, count in link.execute(query).tuples():
+    for rule, verdict, count in link.execute(query):
         found.setdefault(rule, Counter())[verdict] = count
     return found

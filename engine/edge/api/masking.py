@@ -7,13 +7,13 @@ What a role sees in clear is noted, so that the reading of it can be written dow
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.cases.model import Role
-from engine.model.masks import mask_id, mask_name, mask_phone, mask_plate, mask_text
-from engine.model.plates import PROVINCES
+from engine.model.masks import mask_phone, mask_text
+from engine.model.personal import LOOKS, MASKS, PHONES, is_plain, whole
 from engine.ruleset.spec import Project
 
 KINDS = ("plate", "phone", "name", "id", "track", "other")
@@ -30,12 +30,6 @@ CLEAR: Mapping[Role, frozenset[str]] = {
 }
 """What each role sees in clear; settings may say otherwise. Identity numbers nobody sees."""
 
-_MASKS: Mapping[str, Callable[[str], str]] = {
-    "plate": mask_plate,
-    "phone": mask_phone,
-    "name": mask_name,
-    "id": mask_id,
-}
 _ALIASES = {"caller": "phone", "position": "track", "person": "name"}
 _NAMES = (
     "id number incident episode episode_id delivery_id cause rule rule_hash pack route state verb"
@@ -43,19 +37,6 @@ _NAMES = (
 )
 _OPAQUE = frozenset(_NAMES.split())
 """Names under which stands what identifies a message, a rule or an office, never a person."""
-_ALONE = r"(?<![0-9A-Za-z]){}(?![0-9A-Za-z])"
-_PLATE = (
-    rf"[{PROVINCES}][A-HJ-NP-Za-hj-np-z][ ·•]?[A-HJ-NP-Za-hj-np-z0-9]{{4,5}}"
-    r"[0-9A-Za-z挂学警港澳](?![0-9A-Za-z])"
-)
-_LOOKS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("id", re.compile(_ALONE.format(r"[1-9]\d{5}(?:18|19|20)\d{9}[\dXx]"))),
-    ("phone", re.compile(_ALONE.format(r"(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}"))),
-    ("phone", re.compile(_ALONE.format(r"0\d{2,3}-\d{7,8}"))),
-    ("plate", re.compile(_PLATE)),
-    ("other", re.compile(r"[\w.+-]{1,64}(?=@[\w-]+\.[\w.-]+)")),
-)
-_PHONES = range(13_000_000_000, 20_000_000_000)
 _AXES = frozenset({"lon", "lat", "lng", "longitude", "latitude"})
 _COARSE = 2
 """Decimals of a degree that are left of a track: about a kilometre."""
@@ -131,32 +112,33 @@ class Mask:
 
     def learn(self, document: Any) -> None:
         """Remember the personal values of a document that is not shown itself."""
-        self._collect(document, self._learnt)
+        self._collect(document, self._learnt, self._personal.fields)
 
     def over(self, document: Any) -> Any:
         """A copy of a document as the account may see it."""
         known: dict[str, str] = {}
-        self._collect(document, known)
+        self._collect(document, known, self._personal.fields)
         self.read.update(kind for kind in known.values() if kind in self._shown)
         known = {**self._learnt, **known}
         return _Pass(self._personal, self._shown, known, self.read).walk(document)
 
-    def _collect(self, value: Any, known: dict[str, str]) -> None:
-        """Every value of a personal field, with its kind."""
+    def _collect(self, value: Any, known: dict[str, str], tags: Mapping[str, str]) -> None:
+        """Every value of a personal field, with its kind; what a document says holds below it."""
         if isinstance(value, Mapping):
             own = value.get("personal")
-            tags = {**self._personal.fields, **own} if isinstance(own, Mapping) else None
+            if isinstance(own, Mapping):
+                tags = {**tags, **own}
             for name, item in value.items():
-                kind = (tags or self._personal.fields).get(name)
-                if isinstance(kind, str) and _is_plain(item):
+                kind = tags.get(name)
+                if isinstance(kind, str) and is_plain(item):
                     known[str(item)] = kind_of(kind)
                 elif name == "key" and isinstance(item, str):
                     self._collect_key(str(value.get("rule", "")), item, known)
                 elif name != "personal":
-                    self._collect(item, known)
+                    self._collect(item, known, tags)
         elif isinstance(value, list | tuple):
             for item in value:
-                self._collect(item, known)
+                self._collect(item, known, tags)
 
     def _collect_key(self, rule: str, key: str, known: dict[str, str]) -> None:
         kinds = self._personal.keys.get(rule)
@@ -177,12 +159,12 @@ class _Pass:
         self._axes = _AXES | {name for name, kind in personal.fields.items() if kind == "track"}
         self._shown, self._known, self._read = shown, known, read
         self._hidden = {
-            value: _MASKS.get(kind, mask_text)(value)
+            value: MASKS.get(kind, mask_text)(value)
             for value, kind in known.items()
             if kind not in shown
         }
         longest = sorted((value for value in self._hidden if len(value) > 1), key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(_whole, longest))) if longest else None
+        self._pattern = re.compile("|".join(map(whole, longest))) if longest else None
 
     def walk(self, value: Any, name: str = "", *, track: bool = False) -> Any:
         """The value as it may be seen; `track` within evidence, where positions are a track."""
@@ -212,19 +194,19 @@ class _Pass:
             return self._hidden[text]
         if self._pattern is not None:
             text = self._pattern.sub(lambda hit: self._hidden[hit[0]], text)
-        for kind, pattern in _LOOKS:
+        for kind, pattern in LOOKS:
             if kind in self._shown:
                 if pattern.search(text):
                     self._read.add(kind)
             else:
-                mask = _MASKS.get(kind, mask_text)
+                mask = MASKS.get(kind, mask_text)
                 text = pattern.sub(lambda hit, mask=mask: mask(hit[0]), text)  # type: ignore[misc]
         return text
 
     def _number(self, value: int) -> int | str:
         if str(value) in self._hidden:
             return self._hidden[str(value)]
-        if value not in _PHONES:
+        if value not in PHONES:
             return value
         if "phone" in self._shown:
             self._read.add("phone")
@@ -236,14 +218,3 @@ class _Pass:
             self._read.add("track")
             return value
         return round(value, _COARSE)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-
-
-def _whole(value: str) -> str:
-    """A value as a pattern that does not match inside a longer word or number."""
-    front = r"(?<![0-9A-Za-z])" if value[0].isascii() and value[0].isalnum() else ""
-    back = r"(?![0-9A-Za-z])" if value[-1].isascii() and value[-1].isalnum() else ""
-    return front + re.escape(value) + back

@@ -6,7 +6,6 @@ Whatever the asker may not know of is left out here, before anything else looks 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import orjson
@@ -17,6 +16,7 @@ from engine.cases.book import Request, Silence
 from engine.cases.model import Incident, Move
 from engine.cases.refused import Refused, Why
 from engine.edge.api.accounts import Account
+from engine.edge.api.documents import AuditRow
 from engine.edge.api.problems import Code, Refusal
 from engine.edge.api.scope import sees, stems
 from engine.edge.desk import queries
@@ -63,25 +63,6 @@ class Told(NamedTuple):
     number: int
     move: Move
     incident: Incident
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the audit as auditors see it."""
-
-    seq: int
-    at_ms: int
-    actor: str
-    role: str
-    department: str
-    address: str
-    action: str
-    object: str
-    before: str
-    after: str
-    reason: str
-    details: str
-    seal: str
 
 
 class Shelf:
@@ -220,15 +201,21 @@ class Shelf:
 
     async def audited(
         self, chosen: Mapping[str, str], before: int, limit: int
-    ) -> tuple[Sequence[Row], int]:
+    ) -> tuple[Sequence[AuditRow], int]:
         """Rows of the audit, newest first, and the number to go on before; 0 at the end."""
-        columns = [audit.c[name] for name in Row.__slots__]
+        names = AuditRow.__struct_fields__
+        columns = [audit.c[name] for name in names]
         query = select(*columns).order_by(audit.c.seq.desc()).limit(limit)
         for name, value in chosen.items():
             query = query.where(audit.c[name] == value)
         if before:
             query = query.where(audit.c.seq < before)
-        rows = await self._read(lambda link: [Row(*row) for row in link.execute(query)])
+
+        def job(link: Connection) -> list[AuditRow]:
+            found = link.execute(query)
+            return [AuditRow(**dict(zip(names, row, strict=True))) for row in found]
+
+        rows = await self._read(job)
         return rows, rows[-1].seq if len(rows) == limit else 0
 
     async def verify_audit(self) -> tuple[int, list[Break]]:

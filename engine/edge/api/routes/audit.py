@@ -2,13 +2,12 @@
 
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from engine.edge.api.asking import Asking
 from engine.edge.api.description import answers
-from engine.edge.api.documents import Audit, AuditRow, Broken, Chain
+from engine.edge.api.documents import Audit, Broken, Chain
 from engine.edge.api.roles import BASE
 from engine.edge.api.taken import Most, Name
 
@@ -28,8 +27,7 @@ async def audit(
     chosen = {"actor": actor or "", "action": action or "", "object": about}
     given = {name: value for name, value in chosen.items() if value}
     rows, following = await asking.services.shelf.audited(given, before, limit)
-    items = [msgspec.convert(row, AuditRow, from_attributes=True) for row in rows]
-    return await asking.shown(Audit(items=items, next=following))
+    return await asking.shown(Audit(items=list(rows), next=following))
 
 
 @router.get("/audit/verify", responses=answers(Chain))
