@@ -13,6 +13,7 @@ from engine.alerts.context import Names
 from engine.alerts.lifecycle import Judge, Life, Phase
 from engine.operators.base import Event, EventCodec, Host, load_event, save_event
 from engine.operators.change_memory import Seen, plain, taken, watcher
+from engine.operators.specs.base import mark_of
 from engine.operators.specs.change import ChangeSpec, Kind
 
 Value = Callable[[Event, Any], Any]
@@ -65,6 +66,7 @@ class ChangeLogic:
         codec: EventCodec,
     ) -> None:
         self.spec = spec
+        self.mark = mark_of(spec)
         self.of = of
         self.limit = limit
         self.scope = scope
@@ -170,6 +172,7 @@ class ChangeLogic:
             return [None, episodes] if episodes else None
         event = save_event(self.codec, trace.feed, trace.event)
         kept = [plain(trace.memory), trace.seen, trace.hit, trace.known, trace.wake, event]
+        kept.append(self.mark)
         return [kept, episodes]
 
     def load(self, key: str, saved: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from engine.alerts.lifecycle import Judge, Life
 from engine.geo.routes import Near, Route, along
 from engine.operators.base import Event, EventCodec, Host
+from engine.operators.specs.base import mark_of
 from engine.operators.specs.corridor import CorridorSpec, Watched
 
 Where = Callable[[Event], tuple[float | None, float | None]]
@@ -73,6 +74,7 @@ class CorridorLogic:
         codec: EventCodec,
     ) -> None:
         self.spec = spec
+        self.mark = mark_of(spec)
         self.routes = routes
         self.route_of = route_of
         self.where = where
@@ -327,7 +329,7 @@ class CorridorLogic:
         event = None if trip.event is None else self.codec.plain(trip.event)
         moved = [trip.since, list(trip.anchor), trip.progress, trip.mark, trip.post]
         small = [trip.holds, trip.quiet, trip.wake]
-        return [[trip.route, trip.at, trip.feed, event, moved, small], episodes]
+        return [[trip.route, trip.at, trip.feed, event, moved, small, self.mark], episodes]
 
     def load(self, key: str, saved: Any) -> None:
         """Take up a saved key and ask for its timers again; a route that is gone is forgotten."""

@@ -13,6 +13,7 @@ from engine.alerts.lifecycle import Judge, Life
 from engine.geo.passing import Position, Reach, Step
 from engine.operators.base import Event, EventCodec, Host
 from engine.operators.cross_sides import COUNTS, INSIDE, LASTED, SINCE, Move, Place, Side, Sides
+from engine.operators.specs.base import mark_of
 from engine.operators.specs.cross import CrossSpec, How
 
 Where = Callable[[Event], tuple[float | None, float | None]]
@@ -59,6 +60,7 @@ class CrossLogic:
         codec: EventCodec,
     ) -> None:
         self.spec = spec
+        self.mark = mark_of(spec)
         self.places = {place.id: place for place in places}
         self.reach = Reach([(place.id, place.path.bounds) for place in places], spec.margin_m)
         self.where = where
@@ -235,7 +237,7 @@ class CrossLogic:
             return [None, episodes] if episodes else None
         sides = [[one, list(side)] for one, side in sorted(track.sides.items())]
         hits = [[one, at] for one, at in sorted(track.hits.items())]
-        return [[track.at, track.lon, track.lat, sides, hits, track.wake], episodes]
+        return [[track.at, track.lon, track.lat, sides, hits, track.wake, self.mark], episodes]
 
     def load(self, key: str, saved: Any) -> None:
         """Take up a saved key and ask for its timers again."""

@@ -78,12 +78,12 @@ def _match(logic: MatchLogic, plain: Any) -> list[int]:
 
 
 def _change(logic: ChangeLogic, plain: Any) -> list[int]:
-    _, _, hit, _, wake, _ = plain
+    _, _, hit, _, wake, *_ = plain
     return [wake, hit + logic.spec.quiet_ms] if hit else [wake]
 
 
 def _cross(logic: CrossLogic, plain: Any) -> list[int]:
-    *_, hits, wake = plain
+    _, _, _, _, hits, wake, *_ = plain
     quiet = logic.spec.quiet_ms
     return [wake, *(at + quiet for _, at in hits)] if quiet else [wake]
 

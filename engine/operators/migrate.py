@@ -53,6 +53,8 @@ class Why(StrEnum):
     PAUSE = "state-migrate-pause"
     NEEDS = "state-migrate-needs"
     EVERY = "state-migrate-every"
+    MEANING = "state-migrate-meaning"
+    OLDER = "state-migrate-older"
 
 
 class Unconvertible(Exception):

@@ -16,6 +16,7 @@ from typing import Any
 from engine.alerts.lifecycle import Judge, Life, Phase
 from engine.operators.base import Event, EventCodec, Host, load_event, save_event
 from engine.operators.sequence_runs import Fate, Path, Run, Step, Taken, fits
+from engine.operators.specs.base import mark_of
 from engine.operators.specs.sequence import Again, SequenceSpec
 
 
@@ -61,6 +62,7 @@ class SequenceLogic:
         codec: EventCodec,
     ) -> None:
         self.spec = spec
+        self.mark = mark_of(spec)
         self.path = Path(spec, steps)
         self.scope = scope
         self.life = Life(judge, host, codec)
@@ -283,7 +285,7 @@ class SequenceLogic:
             return [None, episodes] if episodes else None
         runs = [[self._plain(run) for run in runs] for runs in (book.runs, book.told)]
         small = [book.part, book.rest, book.quiet, list(book.last), book.dropped, book.wake]
-        return [[*runs, small], episodes]
+        return [[*runs, small, self.mark], episodes]
 
     def _plain(self, run: Run) -> list[Any]:
         """A run as plain values."""

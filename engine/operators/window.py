@@ -17,6 +17,7 @@ from engine.alerts.lifecycle import Judge, Life, Phase
 from engine.operators.base import Event, EventCodec, Host
 from engine.operators.baselines import WEEK_MS, Compared, weekly
 from engine.operators.buckets import Aggregate, Cell
+from engine.operators.specs.base import mark_of
 from engine.operators.specs.window import WindowSpec
 from engine.operators.window_late import Note, newest, take_late
 
@@ -120,6 +121,7 @@ class WindowLogic:
         self.scope = scope
         self.extras = extras
         self.offset_ms = offset_ms
+        self.mark = mark_of(spec, offset_ms)
         self.life = Life(judge, host, codec)
         self.host = host
         self.codec = codec
@@ -378,7 +380,7 @@ class WindowLogic:
             ]
             for member, series in sorted(panel.members.items())
         ]
-        return [[members, panel.wake, panel.known], episodes]
+        return [[members, panel.wake, panel.known, self.mark], episodes]
 
     def _noted(self, series: Series) -> list[Any]:
         """What is known of the buckets, as plain values, where late samples are taken."""

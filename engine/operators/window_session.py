@@ -14,6 +14,7 @@ from typing import Any
 from engine.alerts.lifecycle import Judge, Life, Phase
 from engine.operators.base import Event, EventCodec, Host
 from engine.operators.buckets import Aggregate, Cell
+from engine.operators.specs.base import mark_of
 from engine.operators.specs.window import WindowSpec
 from engine.operators.window import Limit, Scope, Value
 
@@ -53,6 +54,7 @@ class SessionLogic:
         codec: EventCodec,
     ) -> None:
         self.spec = spec
+        self.mark = mark_of(spec)
         self.aggregate = aggregate
         self.of = of
         self.limit = limit
@@ -162,6 +164,7 @@ class SessionLogic:
             session.known,
             session.feed,
             self.codec.plain(session.event),
+            self.mark,
         ]
         return [kept, episodes]
 

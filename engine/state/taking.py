@@ -19,7 +19,8 @@ from engine.errors import NAMED, StateError
 from engine.model.change import Change, Transition, delivery_id, episode_id
 from engine.model.row_keys import owner_of, subject_of
 from engine.operators.dormancy import dormancy
-from engine.operators.migrate import Unconvertible, Why, migration
+from engine.operators.migrate import Unconvertible, Why
+from engine.operators.migrate_marked import migration
 from engine.ports import Record, SourceId, Write
 from engine.state.codec import (
     OWN,

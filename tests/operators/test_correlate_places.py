@@ -147,6 +147,15 @@ def test_a_site_does_not_creep_further_than_the_radius() -> None:
     assert [(key, east) for _, key, _, east in fired] == [("k0", 0), ("k2", 120), ("k4", 240)]
 
 
+def test_a_signal_near_two_sites_belongs_to_the_older() -> None:
+    events = [
+        (0, "x", "a", 0, "seen"), (1, "y", "b", 0, "seen"),
+        (2, "v", "a", 120, "seen"), (3, "w", "b", 120, "seen"), (15, "z", "c", 60, "seen"),
+    ]  # fmt: skip
+    ends = [one for one in run(events, "two") if one[0] == "cleared"]
+    assert ends == [("cleared", "v", 23, 120), ("cleared", "x", 27, 0)]
+
+
 def test_a_signal_without_a_place_is_none() -> None:
     sent = letters([(0, "x", "a", 0, "seen"), (5, "y", "b", 0, "seen")])
     bare = json.loads(sent[1].value) | {"lon": None, "lat": None}

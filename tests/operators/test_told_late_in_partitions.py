@@ -106,6 +106,19 @@ def at_rest(cuts: Sequence[Sequence[Change]], rule: str, since_ms: int) -> int:
     return instant
 
 
+def test_an_alert_that_still_waits_begins_where_the_windows_say_so_now() -> None:
+    minutes = [1, 6, 7, 8, 11, 12, 2, 13, 16.5, 17, 18, 40]  # what is late changes no edge
+    lines = [line("a", number, minute) for number, minute in enumerate(minutes)]
+    waited = [one for one in changes_of(lines) if one.rule == "slowly"]
+    assert [(one.since_ms - T0) / MIN for one in waited[:1]] == [10]
+    assert [(one.at_ms - T0) / MIN for one in waited[:1]] == [15]
+    minutes = [1, 6, 7, 8, 11, 12, 3, 4, 2, 13, 16.5, 17, 18, 40]  # and this begins it at edge 5
+    lines = [line("a", number, minute) for number, minute in enumerate(minutes)]
+    waited = [one for one in changes_of(lines) if one.rule == "slowly"]
+    assert [(one.since_ms - T0) / MIN for one in waited[:1]] == [5]
+    assert [(one.at_ms - T0) / MIN for one in waited[:1]] == [10]
+
+
 draws = st.lists(
     st.tuples(
         st.floats(0, 2.5), st.sampled_from([0, 0, 0, 4, 12, 25]), st.sampled_from([0, 0, 3, 15])

@@ -94,6 +94,29 @@ def test_an_alert_that_should_have_been_is_told_late_with_its_own_times() -> Non
     assert told([0.5, 1.5, 2.5, 3.5, 22.5], "many") == [("fired", 5, 5), ("cleared", 5, 15)]
 
 
+def test_an_alert_that_began_before_and_holds_no_more_ends_at_its_edge() -> None:
+    minutes = [*STEADY, 21, 24, 31, 33, 36, 32]  # at edge 35 there are three since 25 with it
+    assert told(minutes, "few")[:2] == [("fired", 30, 30), ("cleared", 30, 35)]
+
+
+def test_an_alert_that_holds_at_the_last_edge_outlasts_one_between() -> None:
+    minutes = [*STEADY, 23, 31, 33, 42, 26]  # three at edge 35, two at 40
+    assert told(minutes, "few") == [("fired", 30, 30), ("cleared", 30, 55)]
+
+
+def test_an_alert_that_has_ended_is_not_told_again() -> None:
+    minutes = [0.5, 1.5, 2.5, 3.5, 22.5, 4]  # the windows that it concerns had enough without it
+    assert told(minutes, "many") == [("fired", 5, 5), ("cleared", 5, 15)]
+
+
+def test_what_is_told_of_an_edge_shows_the_newest_sample_before_it() -> None:
+    lines = world([-3, -2, 1, 6.5, 22.5, 0.5])
+    changes = Stage(program(), END * MIN).run(lines, range(1, len(lines))).changes
+    fired = next(one for one in changes if (one.rule, str(one.transition)) == ("many", "fired"))
+    (shown,) = fired.evidence["events"]
+    assert shown["fields"]["number"] == 2  # of minute 1: what came last is older
+
+
 def test_a_late_sample_in_an_alert_that_goes_on_leaves_its_start_alone() -> None:
     minutes = [0.5, 1.5, 2.5, 6, 7, 11, 3.5, 16, 17]
     assert [one for one in told(minutes, "many") if one[0] == "fired"] == [("fired", 10, 10)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class OperatorSpec:
         """How long it looks back before it fires; a longer `for` is probably a mistake. 0: none."""
         return 0
 
+    def meaning(self) -> tuple[object, ...]:
+        """What its saved facts are about; an edit that changes it cannot keep them by `migrate`."""
+        return ()
+
     def knows_repeats(self) -> bool:
         """Whether it knows an event that is told again, for which it asks what its id is."""
         return False
@@ -68,6 +73,16 @@ class OperatorSpec:
     def keeps_every_key(self) -> bool:
         """Whether it remembers something of each key that any event names."""
         return False
+
+
+def mark_of(spec: OperatorSpec, *more: object) -> str:
+    """A fingerprint of what saved facts are about, and of what `more` they hang on."""
+    return blake2b(repr((spec.meaning(), more)).encode(), digest_size=6).hexdigest()
+
+
+def written(typed: "Typed | None") -> str:
+    """An expression as it was declared; empty if it was not."""
+    return "" if typed is None else typed.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from engine.operators.specs.base import OperatorSpec
+from engine.operators.specs.base import OperatorSpec, written
 
 if TYPE_CHECKING:
     from engine.ruleset.expr import Typed
@@ -63,6 +63,11 @@ class ChangeSpec(OperatorSpec):
     quiet_ms: int = 0
     forget_ms: int = 30 * 86_400_000
     types: "Mapping[str, Type] | None" = None
+
+    def meaning(self) -> tuple[object, ...]:
+        """Which value, and what of it is kept for how long; not the limit it is judged by."""
+        kept = (self.kind.value, written(self.of), self.before, self.after)
+        return (*kept, self.span_back_ms, self.least_ms, self.tolerance, self.forget_ms)
 
     def expressions(self, feed: str) -> "Sequence[Typed]":
         """The value and the limit."""

@@ -55,6 +55,11 @@ class CorridorSpec(OperatorSpec):
     forget_ms: int = 86_400_000
     types: "Mapping[str, Type] | None" = None
 
+    def meaning(self) -> tuple[object, ...]:
+        """What is watched along which routes; how far off is off is part of it."""
+        off = self.width_m if self.watched is Watched.OFF else 0.0
+        return self.watched.value, self.layer, off, self.slack_m
+
     def expressions(self, feed: str) -> "Sequence[Typed]":
         """Which route is asked for, whatever the feed."""
         del feed

@@ -55,6 +55,10 @@ class CrossSpec(OperatorSpec):
     forget_ms: int = 86_400_000
     types: "Mapping[str, Type] | None" = None
 
+    def meaning(self) -> tuple[object, ...]:
+        """On which side of which edges a key is, and what about that counts."""
+        return self.how.value, self.layer
+
     def expressions(self, feed: str) -> "Sequence[Typed]":
         """`while`, if it is declared."""
         del feed

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from engine.operators.specs.base import OperatorSpec, Path
+from engine.operators.specs.base import OperatorSpec, Path, written
 
 if TYPE_CHECKING:
     from engine.ruleset.expr import Typed
@@ -66,6 +66,14 @@ class SequenceSpec(OperatorSpec):
     overlap: bool = True
     quiet_ms: int = 0
     runs: int = 100
+
+    def meaning(self) -> tuple[object, ...]:
+        """The steps in their order; how long a step that must not come is watched for is one."""
+        return tuple(
+            (step.feed, written(step.where), step.name, step.times, step.absent)
+            + ((step.within_ms, self.within_ms) if step.absent else ())
+            for step in self.steps
+        )
 
     def reads_all(self) -> bool:
         """Texts may read any field of the steps' events."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.operators.specs.base import OperatorSpec
+from engine.operators.specs.base import OperatorSpec, written
 
 if TYPE_CHECKING:
     from engine.ruleset.expr import Typed
@@ -91,6 +91,16 @@ class WindowSpec(OperatorSpec):
     def by_part(self) -> bool:
         """Neighbours have alerts of their own."""
         return self.baseline is not None and bool(self.baseline.neighbours)
+
+    def meaning(self) -> tuple[object, ...]:
+        """What is counted or added up, in buckets of which length, and by which member.
+
+        What is kept of past weeks is about windows of one length.
+        """
+        base, of = self.baseline, written(self.of)
+        kept = (self.aggregate, of, self.every_ms, bool(self.gap_ms))
+        weeks = self.over_ms if base is not None and base.weeks else 0
+        return (*kept, weeks, "" if base is None else base.neighbours)
 
     def knows_repeats(self) -> bool:
         """A sample that is told late may have been told before."""
