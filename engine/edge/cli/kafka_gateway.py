@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import signal
 
 from engine.edge.cli.exits import Exit
-from engine.edge.cli.kafka_roles import Watcher, operations
+from engine.edge.cli.kafka_roles import Watcher, operations, until_told
 from engine.edge.settings import Configured
 from engine.edge.store import Store
 from engine.edge.streaming.forward import Forwarder, forward
@@ -54,20 +53,7 @@ async def run_gateway(configured: Configured, project: Project, link: Link, lang
             watcher.health.started()
             forwarder = Forwarder(link, decoders, lang)
             work = asyncio.create_task(forward(store, sources, feeds, forwarder, metrics.source))
-            await _until_told(work)
+            await until_told(work)
     finally:
         await store.close()
     return Exit.FINE
-
-
-async def _until_told(work: "asyncio.Task[None]") -> None:
-    """Wait for the work; SIGTERM and SIGINT end it in order."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, work.cancel)
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

@@ -123,16 +123,21 @@ async def _dispatcher_alone(
             check = WorkerCheck(rules, configured, project, watcher.metrics, lang)
             await stack.enter_async_context(heed_signal(check))
         work = asyncio.create_task(_dispatch(configured, project, link, watcher, server, lang))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, work.cancel)
-        try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
+        await until_told(work)
     return Exit.FINE
+
+
+async def until_told(work: "asyncio.Task[None]") -> None:
+    """Wait for the work; SIGTERM and SIGINT end it in order."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
 
 
 async def _dispatch(
