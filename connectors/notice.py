@@ -22,7 +22,7 @@ ALERT = "alert"
 """The kind of a body that is a change of the engine itself."""
 
 _UNREADABLE = "unreadable"
-_ENDS = frozenset({"cleared", "retracted", "dropped"})
+_ENDS = frozenset({"cleared", "retracted", "dropped", "verified"})
 _CHANGES = frozenset({"raised", "updated"})
 _ENDING = frozenset({"cancel", "closed"})
 _CHANGING = frozenset({"change", "reminder", "supervision"})

@@ -39,7 +39,11 @@ class Handlers:
         pairs = list(zip(self.logics, self.program.rules, strict=True))
         time_of = self.program.programs[feed].decoder.time_of
         events = [
-            _handler(self._bounded(logic, rule.spec, feed), rule.conditions[feed], rule.words)
+            _handler(
+                _watching(self._bounded(logic, rule.spec, feed), logic),
+                rule.conditions[feed],
+                rule.words,
+            )
             if feed in rule.spec.feeds
             else _nothing
             for logic, rule in pairs
@@ -96,6 +100,21 @@ class Handlers:
                 self.off.add(number)
                 for row in self.rows:
                     row[number] = row[number + count] = _nothing
+
+
+def _watching(take: Handler, logic: Logic) -> Handler:
+    """How a rule with a `verify` takes events: whether it holds is asked before anything ends."""
+    proofs = logic.life.proofs
+    if proofs is None:
+        return take
+    watched, look = proofs.keys, proofs.event
+
+    def handle(key: str, event: Any, at_ms: int) -> None:
+        if key in watched:
+            look(key, event, at_ms)
+        take(key, event, at_ms)
+
+    return handle
 
 
 def _handler(take: Handler, condition: Any, words: Words) -> Handler:

@@ -321,8 +321,11 @@ class Space(Telling):
                 if dormant.rows:
                     dormant.rouse(number, key)
                 logics[number].on_timer(key, at_ms)
-                if logics[number].life.remembers:
-                    logics[number].life.rest_over(subject_of(key), at_ms)
+                life = logics[number].life
+                if life.remembers:
+                    life.rest_over(subject_of(key), at_ms)
+                if life.proofs is not None:
+                    life.proofs.on_timer(subject_of(key), at_ms)
             except Exception as error:  # noqa: BLE001 - one rule never stops the others
                 self.handlers.failed(number, error, at_ms)
                 self.notebook.failed(number, error, key, at_ms)

@@ -19,6 +19,10 @@ class Phase(IntEnum):
     CLEARING = 2
 
 
+SAVED = 13
+"""How many values a saved episode has."""
+
+
 class Episode:
     """One run of an alert about one key (and one cycle of it).
 
@@ -118,6 +122,8 @@ class Judge(Protocol):
     """(held for ms, rank) of the levels that climb by time."""
     cooldown_ms: int
     flapping: Flapping | None
+    verify_ms: int | None
+    """How long what proves the matter over has to hold; None where the rule declares nothing."""
     by_part: bool
     """Whether the parts of a key are things of their own, such as zones."""
 
@@ -132,6 +138,9 @@ class Judge(Protocol):
 
     def cleared(self, key: str, episode: Episode, event: Any, at_ms: int) -> bool:
         """Whether the rule's `clear` holds now."""
+
+    def verified(self, key: str, episode: Episode, event: Any, at_ms: int) -> bool | None:
+        """Whether the rule's `verify` holds now; None where it cannot be told."""
 
     def announce(
         self, key: str, episode: Episode, transition: Transition, at_ms: int, event: Any

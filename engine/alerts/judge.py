@@ -40,6 +40,7 @@ class Words:
     excepts: Sequence[tuple[str, Function]] = ()
     levels: Sequence[tuple[Function, int]] = ()
     clear: Function | None = None
+    verify: Function | None = None
     traces: Sequence[Callable[[Any, Names], Sequence[tuple[str, Any]]]] = ()
     labels: Mapping[str, Template] = field(default_factory=dict)
     summary: Mapping[str, Template] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class RuleJudge:
         )
         self.cooldown_ms = spec.cooldown_ms
         self.flapping = spec.flapping
+        self.verify_ms = None if words.verify is None else spec.verify_ms
         self.by_part = spec.when.by_part()
         self.budget = Budget(spec.limits.alerts_per_hour)
         self._emit = emit
@@ -113,6 +115,14 @@ class RuleJudge:
         """Whether the rule's `clear` holds now."""
         clear = self.words.clear
         return clear is not None and clear(event, self.names(key, event, at_ms, episode)) is True
+
+    def verified(self, key: str, episode: Episode, event: Any, at_ms: int) -> bool | None:
+        """Whether the rule's `verify` holds now; None where it cannot be told."""
+        verify = self.words.verify
+        if verify is None:
+            return None
+        found = verify(event, self.names(key, event, at_ms, episode))
+        return found if isinstance(found, bool) else None
 
     def announce(
         self, key: str, episode: Episode, transition: Transition, at_ms: int, event: Any

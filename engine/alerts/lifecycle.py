@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from engine.alerts.episode import Episode as Episode  # noqa: PLC0414 - operators read it here
 from engine.alerts.episode import Judge as Judge  # noqa: PLC0414
 from engine.alerts.episode import Phase as Phase  # noqa: PLC0414
+from engine.alerts.proof import HELD, WATCHED, Proofs
 from engine.alerts.rest import GROUP, SAVED, Rest
 from engine.model.change import Transition
 from engine.model.progress import NEAR
@@ -34,10 +35,11 @@ class Life:
     Attributes:
         listens: Whether an event alone can change an open episode.
         remembers: Whether alerts matter to those after them, so that there are rests.
+        proofs: What is watched until the stream proves it over; None where no rule asks.
 
     """
 
-    __slots__ = ("_codec", "_host", "judge", "listens", "open", "remembers", "rests")
+    __slots__ = ("_codec", "_host", "judge", "listens", "open", "proofs", "remembers", "rests")
 
     def __init__(self, judge: Judge, host: "Host", codec: "EventCodec") -> None:
         self.judge = judge
@@ -46,6 +48,9 @@ class Life:
         self.open: dict[str, dict[str, Episode]] = {}
         self.listens = judge.has_clear or judge.asks or bool(judge.steps)
         self.remembers = bool(judge.cooldown_ms) or judge.flapping is not None
+        self.proofs: Proofs | None = None
+        if judge.verify_ms is not None:
+            self.proofs = Proofs(judge, judge.verify_ms, host, codec, self._tell_verified)
         self.rests: dict[str, dict[str, Rest]] = {}
 
     def find(self, key: str, part: str = "") -> Episode | None:
@@ -140,6 +145,8 @@ class Life:
         self._host.touch(key)
         if episode.phase is not Phase.PENDING:
             self._announce(key, episode, Transition.RETRACTED, at_ms, event)
+            if self.proofs is not None:
+                self.proofs.withdrawn(key, episode)
         self._forget(key, part)
         for rest in self.rests.get(key, {}).values():
             self._host.wake(max(rest.ends(self.judge.flapping), at_ms), key)
@@ -170,7 +177,8 @@ class Life:
         """The key's episodes, and what is remembered of those before them, as plain values."""
         episodes, rests = self.open.get(key, {}), self.rests.get(key, {})
         saved = [episodes[part].save(self._codec) for part in sorted(episodes)]
-        return saved + [rests[group].save(group) for group in sorted(rests)]
+        saved += [rests[group].save(group) for group in sorted(rests)]
+        return saved if self.proofs is None else saved + self.proofs.save(key)
 
     def load(self, key: str, saved: list[Any]) -> None:
         """Take up what `save` wrote, timers included."""
@@ -181,8 +189,14 @@ class Life:
                     self.rests.setdefault(key, {})[plain[GROUP]] = rest
                     self._host.wake(rest.ends(self.judge.flapping), key)
                 continue
+            if len(plain) in {HELD, WATCHED}:
+                if self.proofs is not None:
+                    self.proofs.load(key, plain)
+                continue
             episode = Episode.load(plain, self._codec)
             self.open.setdefault(key, {})[episode.part] = episode
+            if self.proofs is not None and episode.phase is not Phase.PENDING:
+                self.proofs.begin(key, episode)
             if episode.wake:
                 self._host.wake(episode.wake, key)
 
@@ -206,6 +220,8 @@ class Life:
             episode.rank = max(episode.floor, self._reached(episode, at_ms))
             episode.rank = max(episode.rank, judge.level(key, episode, event, at_ms))
             self._announce(key, episode, Transition.FIRED, at_ms, event)
+            if self.proofs is not None:
+                self.proofs.begin(key, episode)
             self._ask_next_step(key, episode, at_ms)
         elif episode.phase is Phase.FIRING:
             self._climb(key, episode, event, at_ms)
@@ -247,6 +263,8 @@ class Life:
         """An alert has ended; for the time of the pause, none about this key follows."""
         self._announce(key, episode, Transition.CLEARED, at_ms, event)
         self._forget(key, episode.part)
+        if self.proofs is not None:
+            self.proofs.ended(key, episode, at_ms)
         if self.remembers:
             rest = self._rest(key, episode)
             if episode.facts.get("flapping"):
@@ -346,6 +364,10 @@ class Life:
         episode.said = max(episode.said, at_ms)
         self.judge.announce(key, episode, transition, episode.said, event)
         episode.ordinal += 1
+
+    def _tell_verified(self, key: str, episode: Episode, at_ms: int) -> None:
+        """The stream has proved that what an alert was about is over."""
+        self._announce(key, episode, Transition.VERIFIED, at_ms, None)
 
     def _ask(self, key: str, episode: Episode, at_ms: int) -> None:
         if episode.wake != at_ms:

@@ -64,6 +64,8 @@ class Episodes:
         for change in changes:
             if change.transition is Transition.FIRED:
                 self._begin(change)
+            elif change.transition is Transition.VERIFIED:
+                continue
             elif (episode := self.by_id.get(change.episode_id)) is not None:
                 self._go_on(episode, change)
 

@@ -30,8 +30,8 @@ from engine.model.severity import Severity
 ASK_AGAIN_MS = 60_000
 """How soon a silence is asked of again that does not say when it ends (an inhibition)."""
 
-_ENDS = frozenset({Transition.CLEARED, Transition.RETRACTED, Transition.DROPPED})
-_PROVES = frozenset({Transition.RETRACTED})
+_PROVES = frozenset({Transition.VERIFIED, Transition.RETRACTED})
+_ENDS = frozenset({Transition.CLEARED, Transition.DROPPED}) | _PROVES
 _TOLD = {
     Transition.RAISED: "raised",
     Transition.CLEARED: "cleared",

@@ -17,7 +17,12 @@ from engine.operators.specs.deadline import DeadlineSpec
 from engine.operators.specs.silence import SilenceSpec
 from engine.ruleset.spec import Project, RouteSpec, RuleSpec, Status
 
-ENDED = (Transition.CLEARED, Transition.RETRACTED, Transition.DROPPED)
+ENDED = (
+    Transition.CLEARED,
+    Transition.RETRACTED,
+    Transition.DROPPED,
+    Transition.VERIFIED,
+)
 Named = tuple[str, str]
 """A rule and the key of one of its alerts."""
 

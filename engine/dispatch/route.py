@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from engine.model.change import Change
+from engine.model.change import Change, Transition
 from engine.ruleset.spec import RouteSpec, Severity, Status
 
 DEFAULT = "default"
@@ -19,8 +19,9 @@ def sinks_for(change: Change, routes: Mapping[str, RouteSpec]) -> tuple[str, ...
     alert whose labels are not those of the route that its rule names. Every
     transition is judged by its own severity: an alert that climbs into a route's range is
     announced there by the transition that climbs, and its end by the severity it ended with.
+    That the stream proved the matter over is evidence for the desk, and is sent to nobody.
     """
-    if change.status not in SENT:
+    if change.status not in SENT or change.transition is Transition.VERIFIED:
         return ()
     route = routes.get(change.dispatch or DEFAULT)
     if route is not None and not _wants(route, change):

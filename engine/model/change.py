@@ -19,6 +19,8 @@ class Transition(StrEnum):
     UPDATED = "updated"
     CLEARED = "cleared"
     RETRACTED = "retracted"
+    VERIFIED = "verified"
+    """After its end: what the rule's `verify` asks for has held, so the matter is proved over."""
     DROPPED = "dropped"
     """The rule was reset or taken out; nothing is known about whether its condition ended."""
 

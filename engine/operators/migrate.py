@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
+from engine.alerts.episode import SAVED as EPISODE
 from engine.alerts.lifecycle import Life, Phase
-from engine.alerts.rest import SAVED
 from engine.operators import limits
 from engine.operators.cluster import ClusterLogic
 from engine.operators.correlate import CorrelateLogic
@@ -73,8 +73,8 @@ def episodes(life: Life, saved: list[Any], now_ms: int, *, by_rule: bool = True)
     judge, found = life.judge, []
     for plain in saved:
         one = list(plain)
-        if len(one) == SAVED:
-            found.append(one)  # a key's rest between two alerts
+        if len(one) != EPISODE:
+            found.append(one)  # a key's rest between two alerts, or what waits for its proof
             continue
         if by_rule:
             one[_FLOOR] = judge.base_rank
@@ -247,7 +247,7 @@ def _shape(saved: Any, values: int) -> tuple[list[Any] | None, list[Any]]:
 
 def _newest(opened: list[Any], since: int) -> int:
     """When a holding key hit last."""
-    found = (one for one in opened if len(one) != SAVED)
+    found = (one for one in opened if len(one) == EPISODE)
     return max((one[_FACTS].get("last", since) for one in found), default=since)
 
 

@@ -221,8 +221,8 @@ def fields_read(feed: str, rules: Iterable[RuleSpec]) -> frozenset[str] | None:
         used.update(rule.by[feed])
         if feed == ALERTS:
             used.add("rule")
-        for typed in _expressions(rule, feed):
-            used.update(typed.names)
+        for typed in (*_expressions(rule, feed), rule.verify_if):
+            used.update(() if typed is None else typed.names)
         for lookup in rule.lookups:
             used.update(lookup.on)
         for template in (*rule.labels.values(), *rule.summary.values()):
@@ -365,6 +365,7 @@ def _rule(stage: Stage, project: Project, codec: StructCodec) -> RuleProgram:
             if level.when is not None
         ],
         clear=None if rule.clear is None else function(rule.clear),
+        verify=None if rule.verify_if is None else function(rule.verify_if),
         traces=[compile_trace(typed, tools) for typed in traced] if len(rule.feeds) == 1 else [],
         labels=rule.labels,
         summary=rule.summary,

@@ -6,7 +6,7 @@ from engine.errors import NAMED
 
 _ANY: dict[str, Any] = {}
 _SCALAR: dict[str, Any] = {"type": ["string", "number"]}
-_WORDS = ("hit", "near-miss", "todo-hit", "todo-miss", "raised", "cleared", "retracted")
+_WORDS = ("hit", "near-miss", "todo-hit", "todo-miss", "raised", "cleared", "retracted", "verified")
 _SEVERITIES = ["blue", "yellow", "orange", "red"]
 
 

@@ -123,7 +123,7 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, place: Place) -> Loa
     ]
     levels = _levels(model, notes, phrases, alerts)
     clear = phrases.condition(model.clear, ("clear",), alerts)
-    verify = _verify(model, notes, phrases, alerts)
+    verify_if, verify_ms = _verify(model, notes, phrases, alerts)
     if model.flapping is not None:
         for name in ("within", "quiet"):
             if getattr(model.flapping, name) == 0:
@@ -168,7 +168,9 @@ def load_rule(model: RuleModel, notes: Notes, known: Known, place: Place) -> Loa
         basis=basis_of(model.basis),
         playbook=model.playbook or "",
         dispatch=model.dispatch or "",
-        verify=verify,
+        verify=model.verify or "",
+        verify_if=verify_if,
+        verify_ms=verify_ms,
         on_change=OnChange(model.on_change.from_, model.on_change.do) if model.on_change else None,
         pack=place.pack,
         variant_of=place.of,
@@ -293,20 +295,21 @@ def _levels(
     return tuple(found)
 
 
-def _verify(model: RuleModel, notes: Notes, phrases: Phrases, scope: Scope) -> str:
-    """The condition that closes an incident, with `for` and a duration behind it or not."""
+def _verify(
+    model: RuleModel, notes: Notes, phrases: Phrases, scope: Scope
+) -> tuple[Typed | None, int]:
+    """What proves a matter over, and for how long it has to hold: `for` and a duration, or not."""
     if model.verify is None:
-        return ""
+        return None, 0
     split = _VERIFY.fullmatch(model.verify)
-    text = split[1] if split else model.verify
+    text, held_ms = split[1] if split else model.verify, 0
     if split:
         try:
-            parse_duration(split[2])
+            held_ms = parse_duration(split[2])
         except QuantityError as error:
             at = notes.document.text_at(("verify",)).moved(split.start(2))
             notes.take([error.problem(at)], ("verify",))
-    phrases.condition(text, ("verify",), scope)
-    return model.verify
+    return phrases.condition(text, ("verify",), scope), held_ms
 
 
 def _flapping(model: RuleModel, notes: Notes) -> Flapping | None:

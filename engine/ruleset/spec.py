@@ -154,6 +154,8 @@ class RuleSpec:
     playbook: str = ""
     dispatch: str = ""
     verify: str = ""
+    verify_if: "Typed | None" = None
+    verify_ms: int = 0
     on_change: OnChange | None = None
     pack: str = ""
     at: Location = NOWHERE

@@ -20,6 +20,7 @@ class Word(StrEnum):
     RAISED = "raised"
     CLEARED = "cleared"
     RETRACTED = "retracted"
+    VERIFIED = "verified"
 
 
 _TRANSITION = {
@@ -30,6 +31,7 @@ _TRANSITION = {
     Word.RAISED: Transition.RAISED,
     Word.CLEARED: Transition.CLEARED,
     Word.RETRACTED: Transition.RETRACTED,
+    Word.VERIFIED: Transition.VERIFIED,
 }
 _MUST_BE_EXPECTED = (Transition.FIRED, Transition.RAISED, Transition.RETRACTED)
 
@@ -130,9 +132,10 @@ def compare(
 ) -> Verdict:
     """Hold what came against what was expected.
 
-    Every `hit`, `raised`, `cleared` and `retracted` line needs its own change. Alerts, raises and
-    retractions that no line names are failures; a clear that no line names is not. `todo` lines
-    never fail: a `todo-hit` that came and a `todo-miss` that stayed away are reported as done.
+    Every `hit`, `raised`, `cleared`, `verified` and `retracted` line needs its own change. Alerts,
+    raises and retractions that no line names are failures; a clear or a proof that no line names is
+    not. `todo` lines never fail: a `todo-hit` that came and a `todo-miss` that stayed away are
+    reported as done.
     """
     left = list(came)
     failures: list[Mismatch] = []

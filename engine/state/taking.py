@@ -14,6 +14,7 @@ from heapq import heapify
 from typing import TYPE_CHECKING, Any
 
 from engine.alerts.context import severity_of
+from engine.alerts.episode import SAVED as EPISODE
 from engine.alerts.lifecycle import Episode, Phase
 from engine.errors import NAMED, StateError
 from engine.model.change import Change, Transition, delivery_id, episode_id
@@ -38,9 +39,6 @@ from engine.state.watermark import NEVER
 
 if TYPE_CHECKING:
     from engine.pipeline import Space
-
-_EPISODE = 13
-"""How many values a saved episode has."""
 
 Floors = dict[str, dict[str, int]]
 """For each rule, by id, the keys that are complete up to a later instant than the partition."""
@@ -203,7 +201,7 @@ def episodes_of(payload: Any) -> list[list[Any]]:
     last = payload[-1] if isinstance(payload, list) and payload else None
     if not isinstance(last, list):
         return []
-    return [one for one in last if isinstance(one, list) and len(one) == _EPISODE]
+    return [one for one in last if isinstance(one, list) and len(one) == EPISODE]
 
 
 def _in_words(space: "Space", number: int, key: str, plain: list[Any], at_ms: int) -> bool:

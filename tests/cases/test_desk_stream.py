@@ -150,6 +150,24 @@ def test_an_alert_that_joins_in_between_begins_the_silence_anew() -> None:
     assert stage.only.verified_ms == stage.now
 
 
+def test_one_of_two_alerts_that_ends_proves_nothing() -> None:
+    stage = opened()
+    stage.take(change(start=2000))
+    stage.take(change("cleared", ordinal=2))
+    stage.wait(HOUR)
+    assert stage.only.verified_ms is None
+
+
+def test_what_the_rule_itself_asks_for_needs_no_silence() -> None:
+    stage = opened()
+    stage.take(change("cleared", ordinal=2))
+    stage.wait(MINUTE)
+    stage.take(change("verified", ordinal=3))
+    assert stage.only.verified_ms == stage.now
+    assert stage.verbs()[-2:] == ["follow", "verify"]
+    assert stage.book.moves[stage.only.id][-1].details == {"evidence": "verified"}
+
+
 def test_a_withdrawn_alert_needs_no_silence() -> None:
     stage = opened()
     stage.take(change("retracted", ordinal=2))

@@ -29,6 +29,8 @@ class Recorder:
     cooldown_ms: int = 0
     flapping: Any = None
     by_part: bool = False
+    verify_ms: int | None = None
+    verify: Any = None
 
     def closed_until(self, _at_ms: int) -> int:
         return 0
@@ -41,6 +43,9 @@ class Recorder:
 
     def cleared(self, _key: str, _episode: Episode, event: Any, _at_ms: int) -> bool:
         return self.clear is not None and self.clear(event) is True
+
+    def verified(self, _key: str, _episode: Episode, event: Any, _at_ms: int) -> bool | None:
+        return None if self.verify is None else self.verify(event)
 
     def announce(
         self, key: str, episode: Episode, transition: Transition, at_ms: int, _event: Any
@@ -84,6 +89,9 @@ class Stage:
 
     def event(self, feed: str, key: str, event: Any, at_ms: int) -> None:
         self.timers_before(at_ms)
+        proofs = self.logic.life.proofs
+        if proofs is not None and key in proofs.keys:
+            proofs.event(key, event, at_ms)
         self.logic.handler(feed)(key, event, at_ms)
         self.save()
 
@@ -91,6 +99,8 @@ class Stage:
         while self.timers and self.timers[0][0] < at_ms:
             instant, _, key = heappop(self.timers)
             self.logic.on_timer(key, instant)
+            if self.logic.life.proofs is not None:
+                self.logic.life.proofs.on_timer(key, instant)
         self.save()
 
     def save(self) -> None:

@@ -83,7 +83,7 @@ def _alerts(tally: Tally, lang: str) -> list[tuple[str, str]]:
     return rows
 
 
-_ORDER = ("fired", "raised", "updated", "cleared", "retracted")
+_ORDER = ("fired", "raised", "updated", "cleared", "verified", "retracted")
 
 
 def _in_order(entry: tuple[tuple[str, str], int]) -> tuple[str, int]:

@@ -27,7 +27,12 @@ from engine.edge.desk.tables import (
 from engine.model.change import Change, Transition
 from engine.model.severity import Severity
 
-ENDED = (Transition.CLEARED, Transition.RETRACTED, Transition.DROPPED)
+ENDED = (
+    Transition.CLEARED,
+    Transition.RETRACTED,
+    Transition.DROPPED,
+    Transition.VERIFIED,
+)
 LONGEST = 240
 """Characters of a word that an index holds; bodies have all of it."""
 

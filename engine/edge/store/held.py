@@ -73,7 +73,7 @@ def _let_go(link: sqlite3.Connection, rule: str, now_ms: int) -> None:
     link.execute(
         "UPDATE outbox SET phase = 'due', due_ms = ?1, stored_ms = ?1 WHERE phase = 'held'"
         " AND episode_id IN (SELECT episode_id FROM alerts WHERE rule = ?2"
-        " AND transition NOT IN ('cleared', 'retracted', 'dropped'))",
+        " AND transition NOT IN ('cleared', 'retracted', 'dropped', 'verified'))",
         (now_ms, rule),
     )
     link.execute(
@@ -102,7 +102,7 @@ def _is_held(link: sqlite3.Connection, episode: str) -> bool:
 def _is_open(link: sqlite3.Connection, rule: str, key: str) -> bool:
     row = link.execute(
         "SELECT 1 FROM alerts WHERE rule = ? AND key = ?"
-        " AND transition NOT IN ('cleared', 'retracted', 'dropped') LIMIT 1",
+        " AND transition NOT IN ('cleared', 'retracted', 'dropped', 'verified') LIMIT 1",
         (rule, key),
     ).fetchone()
     return row is not None
@@ -115,7 +115,7 @@ def _fired_since(link: sqlite3.Connection, rules: Sequence[str], at_ms: int) -> 
         rows = link.execute(
             "SELECT episode_id FROM changes WHERE rule = ? AND transition = 'fired' AND at_ms >= ?"
             " AND episode_id IN (SELECT episode_id FROM alerts WHERE rule = changes.rule"
-            " AND transition NOT IN ('cleared', 'retracted', 'dropped'))",
+            " AND transition NOT IN ('cleared', 'retracted', 'dropped', 'verified'))",
             (rule, at_ms),
         )
         found += [row[0] for row in rows]
