@@ -240,6 +240,15 @@ def test_alerts_of_other_rules_are_signals_at_their_places_while_they_are_open()
     assert told(played.changes, "two") == [("fired", "x", 3, 0), ("cleared", "x", 13, 0)]
 
 
+def test_an_alert_that_ended_counts_for_a_while_and_came_once() -> None:
+    events = [(0, "x", "r", 0, "seen"), (12, "y", "a", 80, "seen")]
+    changes = Bench(over_alerts(), T0 + END).play(Script(letters(events), 2, frozenset())).changes
+    assert told(changes, "two") == [("fired", "x", 12, 0), ("cleared", "x", 18, 0)]
+    fired = next(one for one in changes if one.rule == "two" and one.transition == "fired")
+    items = {one["name"]: one for one in fired.evidence["operator"]["signals"]}
+    assert (items["r"]["times"], items["r"]["open"]) == (1, False)
+
+
 draws = st.lists(
     st.tuples(
         st.sampled_from([0, 1, 1, 2, 3, 5, 8, 13]),
