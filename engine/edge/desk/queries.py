@@ -5,8 +5,7 @@ place to go on from, and answers a `Page`; pages neither repeat nor skip what do
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -23,10 +22,21 @@ from sqlalchemy import (
 )
 
 from engine.cases.book import Silence
-from engine.cases.model import Incident, Move
+from engine.cases.model import Incident
 from engine.edge.desk import search
 from engine.edge.desk.book import decode_incident, decode_move, decode_silence
 from engine.edge.desk.rows import rank, word
+from engine.edge.desk.shown import (
+    EVERYTHING,
+    AlertRow,
+    AlertsAsked,
+    IncidentsAsked,
+    Page,
+    PaperRow,
+    ReceiptRow,
+    Scope,
+    Whole,
+)
 from engine.edge.desk.tables import (
     alerts,
     incident_bodies,
@@ -41,138 +51,17 @@ from engine.edge.desk.tables import (
 )
 from engine.model.change import Change
 
-T = TypeVar("T")
+__all__ = [
+    "EVERYTHING", "AlertRow", "AlertsAsked", "IncidentsAsked", "Page", "PaperRow", "ReceiptRow",
+    "Scope", "Whole", "alert_history", "count_incidents", "find_alert", "find_incident",
+    "find_silence", "has_receipt", "list_alerts", "list_incidents", "list_silences",
+    "whole_incident",
+]  # fmt: skip
+
 MOST = 500
 """Rows of the longest page."""
 
 _change = msgspec.json.Decoder(Change).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What somebody may see: empty parts mean everything.
-
-    Attributes:
-        areas: Region codes; a code also holds what lies below it.
-        departments: Whoever is in charge of a case, carries it out or helps.
-
-    """
-
-    areas: tuple[str, ...] = ()
-    departments: tuple[str, ...] = ()
-
-
-EVERYTHING = Scope()
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Some rows of a list, and where the next ones begin; None at the end."""
-
-    rows: Sequence[T]
-    next: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentsAsked:
-    """Which cases are wanted; empty parts want all.
-
-    Attributes:
-        text: Pieces of words that must all be found in number, place, keys, title, departments.
-        due_before_ms: Only those a clock of which must be looked at before.
-        order: `opened` or `updated`, newest first; `due`, soonest first.
-
-    """
-
-    text: str = ""
-    states: tuple[str, ...] = ()
-    is_open: bool | None = None
-    tiers: tuple[str, ...] = ()
-    areas: tuple[str, ...] = ()
-    departments: tuple[str, ...] = ()
-    leads: tuple[str, ...] = ()
-    assignee: str = ""
-    min_severity: str = ""
-    verdicts: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-    opened_from_ms: int | None = None
-    opened_until_ms: int | None = None
-    due_before_ms: int | None = None
-    order: str = "opened"
-
-
-@dataclass(frozen=True, slots=True)
-class AlertsAsked:
-    """Which alerts are wanted; empty parts want all."""
-
-    text: str = ""
-    rules: tuple[str, ...] = ()
-    packs: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-    is_open: bool | None = None
-    min_severity: str = ""
-    incident: str = ""
-    since_from_ms: int | None = None
-    since_until_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRow:
-    """An alert as its newest transition left it.
-
-    Attributes:
-        quiet: Why nothing was told of it; empty: it was.
-        change: The newest transition, whole.
-
-    """
-
-    seq: int
-    incident: str
-    is_open: bool
-    taken_ms: int
-    quiet: str
-    change: Change
-
-
-@dataclass(frozen=True, slots=True)
-class PaperRow:
-    """A paper on its way, or that has arrived."""
-
-    id: int
-    delivery_id: str
-    sink: str
-    kind: str
-    phase: str
-    attempts: int
-    made_ms: int
-    due_ms: int
-    done_ms: int | None
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptRow:
-    """What an outside system told about a case."""
-
-    source: str
-    id: str
-    outcome: str
-    at_ms: int
-    received_ms: int
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """One case with everything that belongs to it."""
-
-    incident: Incident
-    moves: Sequence[Move] = field(default_factory=list)
-    alerts: Sequence[AlertRow] = field(default_factory=list)
-    papers: Sequence[PaperRow] = field(default_factory=list)
-    receipts: Sequence[ReceiptRow] = field(default_factory=list)
 
 
 _ORDERS: dict[str, ColumnElement[Any]] = {
@@ -197,7 +86,12 @@ def list_incidents(
         raise ValueError(asked.order)
     limit = max(1, min(limit, MOST))
     column, rising = _ORDERS[asked.order], asked.order == "due"
-    where = [*_wanted(link, asked), *_visible(scope)]
+    where = [*_wanted(asked), *_visible(scope)]
+    found_by = search.hits(link, "incident", incidents, asked.text)
+    newest: ColumnElement[Any] = incidents.c.seq
+    if found_by is not None:
+        where += found_by.where
+        newest = found_by.seq
     if rising:
         where.append(column.is_not(None))
     if after is not None:
@@ -206,7 +100,9 @@ def list_incidents(
     if rising:
         found = found.order_by(column, incidents.c.seq)
     else:
-        found = found.order_by(column.desc(), incidents.c.seq.desc())
+        found = found.order_by(
+            *([] if column is incidents.c.seq else [column.desc()]), newest.desc()
+        )
     rows = link.execute(found).all()
     shown = rows[:limit]
     bodies = _bodies(link, [row.seq for row in shown])
@@ -219,7 +115,10 @@ def count_incidents(
 ) -> dict[str, int]:
     """How many cases are in each state."""
     query = select(incidents.c.state, func.count()).group_by(incidents.c.state)
-    where = _visible(scope) if asked is None else [*_wanted(link, asked), *_visible(scope)]
+    where = _visible(scope)
+    if asked is not None:
+        hits = search.hits(link, "incident", incidents, asked.text)
+        where += [*_wanted(asked), *(() if hits is None else hits.where)]
     return {row[0]: row[1] for row in link.execute(query.where(*where))}
 
 
@@ -273,13 +172,17 @@ def list_alerts(
 
     """
     limit = max(1, min(limit, MOST))
-    where = _alerts_wanted(link, asked)
+    where = _alerts_wanted(asked)
+    newest: ColumnElement[Any] = alerts.c.seq
+    if (hits := search.hits(link, "alert", alerts, asked.text)) is not None:
+        where += hits.where
+        newest = hits.seq
     if scope != EVERYTHING:
         seen = select(incidents.c.id).where(incidents.c.id == alerts.c.incident, *_visible(scope))
         where.append(seen.exists())
     if after is not None:
         where.append(alerts.c.seq < _place(after)[1])
-    query = _alert_rows().where(*where).order_by(alerts.c.seq.desc()).limit(limit + 1)
+    query = _alert_rows().where(*where).order_by(newest.desc()).limit(limit + 1)
     rows = _alerts(link, query)
     end = f"0.{rows[limit - 1].seq}" if len(rows) > limit else None
     return Page(rows[:limit], end)
@@ -345,11 +248,9 @@ def _of_departments(departments: Sequence[str]) -> ColumnElement[bool]:
     return incidents.c.seq.in_(of)
 
 
-def _wanted(link: Connection, asked: IncidentsAsked) -> list[ColumnElement[bool]]:
+def _wanted(asked: IncidentsAsked) -> list[ColumnElement[bool]]:
     one = incidents.c
     found: list[ColumnElement[bool]] = []
-    if (hits := search.hits(link, "incident", incidents, asked.text)) is not None:
-        found.append(hits)
     if asked.is_open is not None:
         found.append(one.is_open.is_(asked.is_open))
     named = {one.state: asked.states, one.tier: asked.tiers, one.lead: asked.leads,
@@ -379,11 +280,9 @@ def _wanted(link: Connection, asked: IncidentsAsked) -> list[ColumnElement[bool]
     return found
 
 
-def _alerts_wanted(link: Connection, asked: AlertsAsked) -> list[ColumnElement[bool]]:
+def _alerts_wanted(asked: AlertsAsked) -> list[ColumnElement[bool]]:
     one = alerts.c
     found: list[ColumnElement[bool]] = []
-    if (hits := search.hits(link, "alert", alerts, asked.text)) is not None:
-        found.append(hits)
     named = {one.rule: asked.rules, one.pack: asked.packs, one.key: asked.keys}
     found += _named(named)
     if asked.is_open is not None:

@@ -73,6 +73,7 @@ class Runner:
         self._leads: Callable[[], None] = lambda: None
         self._wake = asyncio.Event()
         self._led = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._stopping = False
         self._tries = 0
 
@@ -122,11 +123,12 @@ class Runner:
             LeaseLost: another desk runs.
 
         """
-        read = await self._reader.once()
-        wound = await self.keeper.tick()
-        told = await self.keeper.tell()
-        await self.write_head()
-        return bool(read or wound or told or await self._trim())
+        async with self._turn:
+            read = await self._reader.once()
+            wound = await self.keeper.tick()
+            told = await self.keeper.tell()
+            await self.write_head()
+            return bool(read or wound or told or await self._trim())
 
     async def write_head(self, *, now: bool = False) -> None:
         """Write a head of the audit when it is time; says so when the audit was cut."""
@@ -205,7 +207,7 @@ class Runner:
         """Wait for a database that is away; what was not kept is done again."""
         wait_s = WAIT_S[min(self._tries, len(WAIT_S) - 1)]
         self._tries += 1
-        why = str(getattr(error, "orig", None) or error)[:200]
+        why = _why(error)
         self._blocked(why)
         log.warning("desk-blocked", error=why, wait_s=wait_s)
         self._reader.forget()
@@ -226,3 +228,10 @@ class Runner:
             async with asyncio.timeout(LOOK_S):
                 await self._wake.wait()
         self._wake.clear()
+
+
+def _why(error: BaseException) -> str:
+    """What went wrong first: a full disk ends a transaction, and what follows then fails too."""
+    while isinstance(error.__context__, SQLAlchemyError):
+        error = error.__context__
+    return str(getattr(error, "orig", None) or error)[:200]

@@ -8,8 +8,11 @@ how long most Chinese words are (docs/decisions/0066).
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, text
+from sqlalchemy import ColumnElement, Connection, Table, column, text
+from sqlalchemy import table as sql_table
 
 MOST = 2_000
 """Characters of a text that can be found; what is longer is found by its beginning."""
@@ -76,21 +79,34 @@ def put(link: Connection, name: str, seq: int, words: str) -> None:
     )
 
 
-def hits(link: Connection, name: str, table: Table, query: str) -> ColumnElement[bool] | None:
-    """The condition that a row of `table` holds every piece of what is asked; None for nothing."""
-    words = asked(query)
-    if not words:
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The rows that hold every piece of what is asked.
+
+    Attributes:
+        where: Conditions that join the words to the rows that are searched.
+        seq: The number of a hit. SQLite reads its index backwards when the newest come first by
+            this one, and stops at the end of the page.
+
+    """
+
+    where: tuple[ColumnElement[bool], ...]
+    seq: ColumnElement[int]
+
+
+def hits(link: Connection, name: str, table: Table, query: str) -> Hits | None:
+    """The rows of `table` that hold every piece of what is asked; None where nothing is."""
+    said = asked(query)
+    if not said:
         return None
     lite = link.dialect.name == "sqlite"
-    key = "rowid" if lite else "seq"
-    found = f"{name}_words MATCH :needles" if lite else "pairs @> CAST(:needles AS TEXT[])"
+    words = sql_table(f"{name}_words", column("rowid" if lite else "seq"), column("folded"))
+    seq: ColumnElement[int] = words.c.rowid if lite else words.c.seq
     cut = needles(query)
-    values: dict[str, object] = {
-        "needles": " AND ".join(f'"{one}"' for one in cut) if lite else cut
-    }
-    likes = ""
-    for number, word in enumerate(words):
-        likes += f" AND folded LIKE :word{number}"
-        values[f"word{number}"] = f"%{word}%"
-    clause = text(f"{table.name}.seq IN (SELECT {key} FROM {name}_words WHERE {found}{likes})")  # noqa: S608
-    return clause.bindparams(*(bindparam(key_, value) for key_, value in values.items()))  # type: ignore[return-value]
+    if lite:
+        found = text(f"{name}_words MATCH :needles")
+        found = found.bindparams(needles=" AND ".join(f'"{one}"' for one in cut))
+    else:
+        found = text("pairs @> CAST(:needles AS TEXT[])").bindparams(needles=cut)
+    likes = [words.c.folded.contains(word, autoescape=True) for word in said]
+    return Hits((table.c.seq == seq, cast("ColumnElement[bool]", found), *likes), seq)
