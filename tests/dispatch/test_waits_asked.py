@@ -1,4 +1,4 @@
-"""What a peer asks for by `Retry-After`: seconds or a date, bounded; what is unreadable harms not."""
+"""`Retry-After`: seconds or a date, bounded; what is unreadable harms nothing."""
 
 import pytest
 
