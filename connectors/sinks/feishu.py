@@ -36,9 +36,12 @@ class Options(RobotOptions):
 
 def build(name: str, options: Options, context: SinkContext) -> RobotSink:
     """A sink that posts into the robot's group."""
-    rates = {"second": min(options.per_second, options.per_minute)}
-    if options.per_minute < 60 * options.per_second:  # else the second's limit is the stricter one
-        rates["minute"] = options.per_minute
+    second, minute = options.per_second, options.per_minute
+    rates = {}
+    if second < minute:  # else the minute's limit alone is the stricter one
+        rates["second"] = second
+    if minute < 60 * second:  # else the second's
+        rates["minute"] = minute
     return RobotSink(name, options.url, options, DIALECT, rates, Path(context.folder))
 
 

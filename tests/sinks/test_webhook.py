@@ -166,3 +166,66 @@ def test_secrets_that_cannot_be_used_are_said_in_a_sentence(
     declared = Options.model_validate({"url": "http://h/", **options})
     with pytest.raises(EnvironmentUnusable, match=sentence):
         build("console", declared, SinkContext(str(tmp_path)))
+
+
+SUCCESS = {"field": "data.0.code", "equals": [0, "ok"], "later": ["busy"], "message": "msg"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param('{"data": [{"code": 0}]}', None, id="a-number"),
+        pytest.param('{"data": [{"code": "ok"}]}', None, id="a-word"),
+        pytest.param('{"data": [{"code": "busy"}]}', Retryable, id="later"),
+        pytest.param('{"data": [{"code": "no"}], "msg": "t0ken"}', Permanent, id="refused"),
+        pytest.param('{"data": []}', Retryable, id="says-neither"),
+        pytest.param("<html>", Retryable, id="no-JSON"),
+    ],
+)
+async def test_an_order_system_may_say_in_the_body_whether_it_took_it(
+    answer: str, kind: type[DeliveryError] | None
+) -> None:
+    async with receiver() as peer:
+        peer.says = answer
+        one = sink(peer.url, success=SUCCESS, token="t0ken")
+        await one.open()
+        error = None
+        try:
+            await one.send("d1", BODY, 1)
+        except DeliveryError as failed:
+            error = failed
+        await one.close()
+    assert (None if error is None else type(error)) is kind
+    assert "t0ken" not in repr(error)
+
+
+async def test_a_system_that_cannot_drop_repeats_is_asked_before_each_post() -> None:
+    async with receiver("status:404") as orders, receiver() as peer:
+        one = sink(peer.url, look_up=orders.url + "/orders/{id}")
+        await one.open()
+        await one.send("d1", BODY, 1)
+        orders.mood = "takes"
+        await one.send("d1", BODY, 2)
+        orders.mood = "status:500"
+        with pytest.raises(Retryable, match="http-500"):
+            await one.send("d2", BODY, 1)
+        await one.close()
+    assert peer.ids == ["d1"]
+
+
+async def test_a_masked_body_is_signed_as_it_is_sent() -> None:
+    body = '{"delivery_id":"d1","summary":{"zh":"苏F12345 停留"}}'.encode()
+    async with receiver() as peer:
+        one = sink(peer.url, secret=SECRET, personal="masked", headers={"X-Own": "yes"})
+        await one.open()
+        await one.send("d1", body, 1)
+        await one.close()
+    headers, sent = peer.got[0]
+    assert "F12345" not in sent.decode()
+    assert headers["X-Own"] == "yes"
+    assert Webhook(SECRET).verify(sent.decode(), {k.lower(): v for k, v in headers.items()})
+
+
+def test_a_place_to_look_up_must_be_one_that_may_be_reached() -> None:
+    with pytest.raises(EnvironmentUnusable, match="must not be reached"):
+        sink("http://h/", look_up="http://169.254.169.254/{id}")
