@@ -159,6 +159,7 @@ class MqttSink:
         if client is not None:
             with suppress(Exception):  # it is given up whatever it says
                 await client.__aexit__(None, None, None)
+            _heard(client)
 
     def _said(self, error: Exception) -> str:
         text = f"{type(error).__name__}: {error}"
@@ -179,6 +180,13 @@ def _listening(answers: list[int], **words: Any) -> "Client":
             super()._on_publish(client, userdata, mid, reason_code, properties)
 
     return Listening(protocol=aiomqtt.ProtocolVersion.V5, **words)
+
+
+def _heard(client: Any) -> None:
+    """Take note of why a connection ended; unheard, the event loop logs it as an error of ours."""
+    gone: asyncio.Future[None] = client._disconnected  # noqa: SLF001 - it has no other way
+    if gone.done() and not gone.cancelled():
+        gone.exception()
 
 
 def _rule(body: bytes) -> str:
