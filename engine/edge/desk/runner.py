@@ -232,6 +232,6 @@ class Runner:
 
 def _why(error: BaseException) -> str:
     """What went wrong first: a full disk ends a transaction, and what follows then fails too."""
-    while isinstance(error.__context__, SQLAlchemyError):
+    while isinstance(error.__context__, SQLAlchemyError | sqlite3.Error):
         error = error.__context__
     return str(getattr(error, "orig", None) or error)[:200]

@@ -1,7 +1,6 @@
 """The desk inside the embedded daemon: from a record to an order at the receiver, and calm ends."""
 
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -64,4 +63,4 @@ async def test_files_of_the_desk_are_for_its_owner_alone(tmp_path: Path) -> None
         await run_async(configured, project, once=True)
     files = [*configured.data_folder.glob("desk*"), head_path(configured)]
     assert len(files) >= 3
-    assert {stat.S_IMODE(os.stat(file).st_mode) for file in files} == {0o600}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
