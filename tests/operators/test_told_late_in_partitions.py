@@ -106,6 +106,16 @@ def at_rest(cuts: Sequence[Sequence[Change]], rule: str, since_ms: int) -> int:
     return instant
 
 
+def test_a_key_of_which_all_is_told_late_is_judged_and_forgotten() -> None:
+    late = [line("a", number, number + 0.5) for number in range(4)]
+    lines = [line(OTHER, 9, 20), *late, line(OTHER, 10, END)]
+    found = [one for one in changes_of(lines) if one.rule == "many"]
+    assert [(str(one.transition), (one.at_ms - T0) / MIN) for one in found] == [
+        ("fired", 5),
+        ("cleared", 15),
+    ]
+
+
 def test_an_alert_that_still_waits_begins_where_the_windows_say_so_now() -> None:
     minutes = [1, 6, 7, 8, 11, 12, 2, 13, 16.5, 17, 18, 40]  # what is late changes no edge
     lines = [line("a", number, minute) for number, minute in enumerate(minutes)]
