@@ -155,6 +155,26 @@ prove-explain: .venv/ready ## figure: how long explain takes in a folder of 100,
 prove-city-day: .venv/ready ## proof: ten thousand alerts of a day at the desk, people who lapse, every limit, the audit
 	@$(PROVE)prove_city_day $(PROVE_ARGS)
 
+.PHONY: prove-desk-store
+prove-desk-store: .venv/ready ## figure: lists, search and one case among 100,000 alerts; damages of the audit
+	@$(PROVE)prove_desk_store $(PROVE_ARGS)
+
+.PHONY: prove-api
+prove-api: .venv/ready ## proof: every route of the API with every role and with anything at all
+	@$(PROVE)prove_api $(PROVE_ARGS)
+
+.PHONY: prove-connectors
+prove-connectors: .venv/ready ## proof: twelve ways in which a peer misbehaves, and an hour's queue drained
+	@$(PROVE)prove_connectors $(PROVE_ARGS)
+
+.PHONY: prove-gateways
+prove-gateways: .venv/ready ## proof: a thousand terminals; what is acknowledged is kept
+	@$(PROVE)prove_gateways $(PROVE_ARGS)
+
+.PHONY: prove-fuzz
+prove-fuzz: .venv/ready ## proof: ten minutes of fuzzing each of declarations and expressions
+	@$(PROVE)fuzz_declarations $(PROVE_ARGS)
+
 .PHONY: prove-soak
 prove-soak: .venv/ready ## figure: an hour at half load, memory and lag sampled
 	@$(PROVE)prove_soak $(PROVE_ARGS)
