@@ -34,6 +34,8 @@ from engine.edge.api.roles import BASE, PERSONS, SIGNED, TABLE, may
 SYSTEM = "order-system"
 EVENTS = f"{BASE}/events"
 HTTP_TOKEN = "canary-intake-" + secrets.token_hex(16)
+_STILL = 4
+"""So many looks without a new case, and the recording was read."""
 _PARTS = ("incident", "episode", "rule", "silence", "token", "system")
 
 
@@ -308,14 +310,15 @@ def running(folder: Path, seed: int, reduced: bool) -> Iterator[Api]:
 
 def wait_for_cases(api: Api, within_s: float = 240.0) -> list[dict[str, Any]]:
     """Until the recording was read and its cases are there."""
-    end, before = time.monotonic() + within_s, -1
+    end, before, same = time.monotonic() + within_s, -1, 0
     while time.monotonic() < end and api.daemon.poll() is None:
         time.sleep(3)
         try:
             _, page = api.ask("GET", f"{BASE}/incidents?only=all&limit=200", "operator")
         except OSError:
             continue
-        if len(page["items"]) == before and before > 0:
+        same = same + 1 if len(page["items"]) == before and before > 0 else 0
+        if same >= _STILL:
             found: list[dict[str, Any]] = page["items"]
             return found
         before = len(page["items"])
