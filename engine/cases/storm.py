@@ -47,7 +47,6 @@ def sift(
     held: list[Paper] = []
     counts: Counter[str] = Counter()
     before: dict[str, int] = {}
-    behind: set[tuple[str, str]] = set()
     for paper in papers:
         sink = paper.sink
         if paper.kind is PaperKind.DIGEST or not _gathered(storm, paper):
@@ -55,10 +54,8 @@ def sift(
             continue
         if sink not in before:
             before[sink] = sent_since(sink, now_ms - storm.within_ms)
-        overtakes = (sink, paper.group) in behind or waiting(sink, paper.group)
-        if overtakes or before[sink] + counts[sink] >= storm.over:
-            held.append(paper)
-            behind.add((sink, paper.group))
+        if waiting(sink, paper.group) or before[sink] + counts[sink] >= storm.over:
+            held.append(paper)  # and so does every later one of this call: a full sink stays full
             continue
         counts[sink] += 1
         going.append(paper)

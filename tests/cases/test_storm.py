@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.cases.digest import digest_id
 from engine.cases.model import Paper, PaperKind
 from engine.cases.policy import Storm
 from engine.cases.storm import MOST_LISTED, digests, due_ms, sift
@@ -87,6 +88,11 @@ def test_ten_thousand_alerts_in_a_minute_become_sixty_papers_and_digests_that_lo
     assert sum(one.document["counts"]["severity"]["orange"] for one in found) == 4_970
     assert {one.document["parts"] for one in found} == {len(found)}
     assert len({one.id for one in found}) == len(found)
+
+
+def test_the_id_of_a_digest_is_that_of_its_papers_and_its_sink_in_any_order() -> None:
+    assert digest_id("room", ["a", "b"]) == digest_id("room", ["b", "a"])
+    assert digest_id("room", ["a", "b"]) != digest_id("hall", ["a", "b"])
 
 
 def test_a_digest_reads_the_gravest_first_and_says_how_many_more() -> None:

@@ -85,3 +85,11 @@ def test_a_branch_behind_the_same_one_is_called_unreachable_and_behind_a_narrowe
         assert len(list(shadowed(root, AREAS))) == expected
     going_on = Branch("one", wide, go_on=True)
     assert not list(shadowed(Branch("default", children=(going_on, Branch("two", wide))), AREAS))
+
+
+def test_a_branch_behind_one_for_other_values_of_its_label_is_reached() -> None:
+    one, other, both = frozenset({"x"}), frozenset({"y"}), frozenset({"x", "y"})
+    for first, second, expected in ((one, other, 0), (both, one, 1), (one, both, 0), (one, one, 1)):
+        matched = [Match(labels={"kind": values}) for values in (first, second)]
+        root = Branch("default", children=(Branch("a", matched[0]), Branch("b", matched[1])))
+        assert len(list(shadowed(root, AREAS))) == expected
