@@ -1,9 +1,8 @@
 """`forewarn run`: settings and declarations into the daemon, embedded or on Kafka."""
 
-import os
 from pathlib import Path
 
-from engine.edge import crashpoint
+from engine.edge.cli.arming import arm
 from engine.edge.cli.comeback import come_up
 from engine.edge.cli.configured import settings_of
 from engine.edge.cli.exits import Exit, Misuse
@@ -30,7 +29,7 @@ def run_daemon(
     wait: bool = True,
 ) -> int:
     """Run until stopped, or with `once` to the end; answers the exit code."""
-    _arm()
+    arm()
     if not target.exists():
         raise EnvironmentUnusable(voice().say("cli-no-path", path=target))
     if role is not None and role not in ROLES:
@@ -54,15 +53,6 @@ def run_daemon(
     if once:
         raise Misuse(voice().say("run-once-broker"))
     return _on_kafka(configured, project, role, rules, wait=wait)
-
-
-def _arm() -> None:
-    """Heed the place at which a proof wants this process to end."""
-    try:
-        crashpoint.arm(os.environ)
-    except ValueError as unknown:
-        known = ", ".join(crashpoint.POINTS)
-        raise Misuse(voice().say("run-crashpoint", found=unknown, known=known)) from unknown
 
 
 def _on_kafka(
