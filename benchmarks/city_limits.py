@@ -84,13 +84,12 @@ class Limits:
         return at_ms
 
 
-def check(limits: Limits, timing: str, moves: list[dict[str, Any]], told: Told) -> None:
+def check(limits: Limits, moves: list[dict[str, Any]], told: Told) -> None:
     """Compare one case's clocks with its moves: what should have fired, and fired once.
 
     Args:
         limits: As declared.
-        timing: Which of them the case has.
-        moves: Verb, instant, cause and details of each move, in order.
+        moves: Verb, instant, cause, details and what it set, of each move, in order.
         told: Where to note what was found.
 
     """
@@ -101,9 +100,15 @@ def check(limits: Limits, timing: str, moves: list[dict[str, Any]], told: Told) 
     told.wrong += [f"twice: {cause}" for cause in twice]
     bent = {"pause", "extend", "merge"} & {move["verb"] for move in moves}
     incident = moves[0]["incident"]
+    agreed = [
+        (move["at_ms"], move["sets"]["terms"]["timing"])
+        for move in moves
+        if "terms" in move["sets"]
+    ]
     for move in moves:
         for clock in move["details"].get("met", ()):
             stage, cycle = clock["stage"], clock["cycle"]
+            timing = [name for at_ms, name in agreed if at_ms <= clock["started_ms"]][-1]
             if bent or timing == "":
                 told.counts["of cases that were paused, extended or merged"] += 1
                 continue

@@ -294,7 +294,7 @@ def tell_limits(report: Report, day: Day) -> None:
     limits, told = Limits((ROOT / "rules/desk/timings.yaml").read_text("utf-8")), Told()
     for incident in day.incidents:
         some = [msgspec.to_builtins(move) for move in day.moves[incident.id]]
-        check(limits, incident.terms.timing, some, told)
+        check(limits, some, told)
     report.table(["limits", "times"], [[name, f"{n:,}"] for name, n in sorted(told.counts.items())])
     wrong = (len(told.wrong), told.wrong[:3])
     report.claim(

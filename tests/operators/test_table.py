@@ -212,7 +212,7 @@ def found_in(file: str) -> dict[str, Held]:
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
-    found = {}
+    found: dict[str, Held] = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             source = ast.unparse(node)
