@@ -25,7 +25,14 @@ COOKBOOK = ROOT / "docs/cookbook"
 LIVE = [page for page in PAGES if page.parent in (ROOT / "docs", ROOT / "docs/operators", COOKBOOK)]
 """Pages whose YAML is a whole pack each."""
 RECIPES = sorted(page for page in COOKBOOK.glob("*.md") if page.name != "README.md")
-RUN_BY_NAME = {"authoring.md", "backtest.md", "desk-operations.md", "explain.md", "outbox.md"}
+RUN_BY_NAME = {
+    "authoring.md",
+    "backtest.md",
+    "desk-operations.md",
+    "explain.md",
+    "first-case.md",
+    "outbox.md",
+}
 RUN = [page for page in PAGES if page.parent == ROOT or page.name in RUN_BY_NAME]
 """Pages whose marked commands are run."""
 PACK = b"pack: page\ntitle: {en: Page, zh: Page}\nowner: docs\nversion: 0.1.0\n"
