@@ -108,10 +108,10 @@ def check(limits: Limits, moves: list[dict[str, Any]], told: Told) -> None:
     for move in moves:
         for clock in move["details"].get("met", ()):
             stage, cycle = clock["stage"], clock["cycle"]
-            timing = [name for at_ms, name in agreed if at_ms <= clock["started_ms"]][-1]
-            if bent or timing == "":
+            if bent:  # a case that takes another in has that one's clocks as well
                 told.counts["of cases that were paused, extended or merged"] += 1
                 continue
+            timing = [name for at_ms, name in agreed if at_ms <= clock["started_ms"]][-1]
             due = limits.due(timing, stage, clock["started_ms"])
             if due != clock["due_ms"]:
                 told.wrong.append(f"{incident} {stage}: due {clock['due_ms']}, should be {due}")
