@@ -1,4 +1,4 @@
-"""Which addresses a sink may connect to: checked where a connection is made, for every kind alike.
+"""Which addresses a sink that speaks HTTP may connect to: checked where a connection is made.
 
 Destinations are what the operator declared, never something an event said. In a city's intranet
 they lie in private ranges, so these are allowed unless the settings say otherwise; addresses that
