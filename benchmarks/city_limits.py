@@ -111,7 +111,11 @@ def check(limits: Limits, moves: list[dict[str, Any]], told: Told) -> None:
             if bent:  # a case that takes another in has that one's clocks as well
                 told.counts["of cases that were paused, extended or merged"] += 1
                 continue
-            timing = [name for at_ms, name in agreed if at_ms <= clock["started_ms"]][-1]
+            before = [name for at_ms, name in agreed if at_ms <= clock["started_ms"]]
+            if not before:
+                told.wrong.append(f"{incident} {stage}: began before anything was agreed")
+                continue
+            timing = before[-1]
             due = limits.due(timing, stage, clock["started_ms"])
             if due != clock["due_ms"]:
                 told.wrong.append(f"{incident} {stage}: due {clock['due_ms']}, should be {due}")
