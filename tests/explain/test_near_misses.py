@@ -9,7 +9,7 @@ import pytest
 from explained import case_named, cases, program, told
 
 from engine.edge.store.notes import RING, read_notes, write_notes
-from engine.edge.store.schema import TABLES
+from engine.edge.store.schema import TABLES, statements
 from engine.explain.course import Course
 from engine.model.change import Change, Transition
 from engine.model.progress import Note, Progress, Step
@@ -148,7 +148,8 @@ def test_a_rule_that_fails_over_a_key_says_so() -> None:
 
 def test_a_ring_keeps_the_newest_of_each_kind() -> None:
     with closing(sqlite3.connect(":memory:")) as link:
-        link.executescript(TABLES)
+        for statement in statements(TABLES):
+            link.execute(statement)
         notes = [Note("near-miss", "r", "k", at) for at in range(10)]
         write_notes(link, [*notes, Note("error", "r", "k", 0), Note("near-miss", "r", "l", 3)], 0)
         write_notes(link, notes[-2:], 0)
