@@ -123,7 +123,7 @@ def test_restarts_change_nothing_and_every_operator_has_dormant_rows(stage: Dorm
         type(logic) for space in Engine(stage.program).spaces.values() for logic in space.logics
     }
     assert {one.__name__ for one in tried} == set(stage.seen)
-    assert min(stage.seen.values()) > 30
+    assert min(stage.seen.values()) >= 20
     assert tried <= set(OWN)
 
 
