@@ -3,13 +3,7 @@
 import asyncio
 import csv
 import io
-import os
-import pwd
-import shutil
-import socket
 import sqlite3
-import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postgres import postgres as running
 
 from engine.edge.files import read_project
 from engine.edge.reference.answers import Answers, wanted_of
@@ -244,46 +239,8 @@ async def test_another_answer_is_noticed_and_a_silent_database_keeps_the_last(
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL of our own on a free port."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if os.name == "posix" else []
-    bin_ = programs[-1] if programs else None
-    if bin_ is None:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    folder = tmp_path_factory.mktemp("postgres")
-    folder.chmod(0o777)
-    prefix: list[str] = []
-    if os.geteuid() == 0:  # it refuses to run as root
-        try:
-            pwd.getpwnam("postgres")
-        except KeyError:
-            pytest.skip("PostgreSQL does not run as root and there is no user for it")
-        for above in (folder, *folder.parents[:3]):
-            above.chmod(above.stat().st_mode | 0o755)
-        shutil.chown(folder, "postgres")
-        prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = folder / "data"
-    made = [*prefix, str(bin_ / "initdb"), "-D", str(data), "-A", "trust", "-U", "us", "--no-sync"]
-    subprocess.run(made, check=True, capture_output=True, cwd="/")
-    server = subprocess.Popen(
-        [*prefix, str(bin_ / "postgres"), "-D", str(data), "-p", str(port), "-k", "", "-F"],
-        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/",
-    )  # fmt: skip
-    try:
-        url = f"postgresql://us@127.0.0.1:{port}/postgres"
-        end = time.monotonic() + 60
-        while True:
-            try:
-                Databases({"one": url}, folder).ask("one", "SELECT 1 AS n")
-                break
-            except EnvironmentUnusable:
-                assert time.monotonic() < end
-                time.sleep(0.2)
+    with running(tmp_path_factory.mktemp("postgres")) as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def test_postgresql_answers_with_its_own_types(postgres: str, tmp_path: Path) -> None:
