@@ -14,6 +14,7 @@ import orjson
 from connectors.personal import masked
 from connectors.wording import clean
 from engine.errors import Permanent
+from engine.model.change import ENDED
 from engine.model.formats import format_duration, format_time
 from engine.model.severity import Severity
 from engine.text import LANGUAGES, catalogue, say
@@ -22,7 +23,6 @@ ALERT = "alert"
 """The kind of a body that is a change of the engine itself."""
 
 _UNREADABLE = "unreadable"
-_ENDS = frozenset({"cleared", "retracted", "dropped", "verified"})
 _CHANGES = frozenset({"raised", "updated"})
 _ENDING = frozenset({"cancel", "closed"})
 _CHANGING = frozenset({"change", "reminder", "supervision"})
@@ -76,7 +76,7 @@ class Notice:
     @property
     def is_over(self) -> bool:
         """Whether it ends what earlier messages of this reference began."""
-        return self.stage in _ENDS or self.document in _ENDING
+        return self.stage in ENDED or self.document in _ENDING
 
     @property
     def is_change(self) -> bool:

@@ -24,14 +24,13 @@ from engine.cases.papers import ZONE, recipients
 from engine.cases.steps import begun, close, close_if_proved, lift, order, reopen, tell
 from engine.cases.verify import evidence
 from engine.cases.work import Work
-from engine.model.change import Change, Transition
+from engine.model.change import ENDED, Change, Transition
 from engine.model.severity import Severity
 
 ASK_AGAIN_MS = 60_000
 """How soon a silence is asked of again that does not say when it ends (an inhibition)."""
 
 _PROVES = frozenset({Transition.VERIFIED, Transition.RETRACTED})
-_ENDS = frozenset({Transition.CLEARED, Transition.DROPPED}) | _PROVES
 _TOLD = {
     Transition.RAISED: "raised",
     Transition.CLEARED: "cleared",
@@ -43,7 +42,7 @@ _TOLD = {
 
 def member_of(change: Change, now_ms: int, known: Member | None = None) -> Member:
     """An alert of a case as a transition leaves it."""
-    ended = change.transition in _ENDS or (known is not None and known.ended)
+    ended = change.transition in ENDED or (known is not None and known.ended)
     return Member(
         episode=change.episode_id,
         rule=change.rule,

@@ -12,17 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.dispatch.route import sinks_for
-from engine.model.change import Change, Transition
+from engine.model.change import Change
 from engine.operators.specs.deadline import DeadlineSpec
 from engine.operators.specs.silence import SilenceSpec
 from engine.ruleset.spec import Project, RouteSpec, RuleSpec, Status
 
-ENDED = (
-    Transition.CLEARED,
-    Transition.RETRACTED,
-    Transition.DROPPED,
-    Transition.VERIFIED,
-)
 Named = tuple[str, str]
 """A rule and the key of one of its alerts."""
 

@@ -25,6 +25,12 @@ class Transition(StrEnum):
     """The rule was reset or taken out; nothing is known about whether its condition ended."""
 
 
+ENDED = frozenset(
+    {Transition.CLEARED, Transition.RETRACTED, Transition.DROPPED, Transition.VERIFIED}
+)
+"""After these an alert is over; what is proved over (`verified`) has ended before."""
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """One transition of one episode of one rule about one key.
 

@@ -24,15 +24,9 @@ from engine.edge.desk.tables import (
     transitions,
     verdicts,
 )
-from engine.model.change import Change, Transition
+from engine.model.change import ENDED, Change
 from engine.model.severity import Severity
 
-ENDED = (
-    Transition.CLEARED,
-    Transition.RETRACTED,
-    Transition.DROPPED,
-    Transition.VERIFIED,
-)
 LONGEST = 240
 """Characters of a word that an index holds; bodies have all of it."""
 

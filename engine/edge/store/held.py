@@ -7,8 +7,10 @@ that still go on become due; an alert that ended while it was held is never told
 import sqlite3
 from collections.abc import Sequence
 
-from engine.dispatch.inhibit import ENDED, DownFeeds
-from engine.model.change import Change, Transition
+from engine.dispatch.inhibit import DownFeeds
+from engine.model.change import ENDED, Change, Transition
+
+_GOES_ON = "transition NOT IN ({})".format(", ".join(f"'{one}'" for one in sorted(ENDED)))
 
 
 def hold(link: sqlite3.Connection, change: Change, down: DownFeeds, now_ms: int) -> bool:
@@ -71,9 +73,9 @@ def feed_changed(link: sqlite3.Connection, change: Change, down: DownFeeds, now_
 def _let_go(link: sqlite3.Connection, rule: str, now_ms: int) -> None:
     """Make due what is held of a rule's alerts that still go on; the others are never told."""
     link.execute(
-        "UPDATE outbox SET phase = 'due', due_ms = ?1, stored_ms = ?1 WHERE phase = 'held'"
+        "UPDATE outbox SET phase = 'due', due_ms = ?1, stored_ms = ?1 WHERE phase = 'held'"  # noqa: S608 - our own words
         " AND episode_id IN (SELECT episode_id FROM alerts WHERE rule = ?2"
-        " AND transition NOT IN ('cleared', 'retracted', 'dropped', 'verified'))",
+        f" AND {_GOES_ON})",
         (now_ms, rule),
     )
     link.execute(
@@ -101,8 +103,8 @@ def _is_held(link: sqlite3.Connection, episode: str) -> bool:
 
 def _is_open(link: sqlite3.Connection, rule: str, key: str) -> bool:
     row = link.execute(
-        "SELECT 1 FROM alerts WHERE rule = ? AND key = ?"
-        " AND transition NOT IN ('cleared', 'retracted', 'dropped', 'verified') LIMIT 1",
+        "SELECT 1 FROM alerts WHERE rule = ? AND key = ?"  # noqa: S608
+        f" AND {_GOES_ON} LIMIT 1",
         (rule, key),
     ).fetchone()
     return row is not None
@@ -113,9 +115,10 @@ def _fired_since(link: sqlite3.Connection, rules: Sequence[str], at_ms: int) -> 
     found: list[str] = []
     for rule in rules:
         rows = link.execute(
-            "SELECT episode_id FROM changes WHERE rule = ? AND transition = 'fired' AND at_ms >= ?"
+            "SELECT episode_id FROM changes"  # noqa: S608
+            " WHERE rule = ? AND transition = 'fired' AND at_ms >= ?"
             " AND episode_id IN (SELECT episode_id FROM alerts WHERE rule = changes.rule"
-            " AND transition NOT IN ('cleared', 'retracted', 'dropped', 'verified'))",
+            f" AND {_GOES_ON})",
             (rule, at_ms),
         )
         found += [row[0] for row in rows]
