@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from engine.cases.areas import Areas, covers
+from engine.cases.model import Incident, Member
 from engine.cases.policy import Match
 from engine.geo.regions import Regions
 from engine.model.calendar import CalendarEnd
@@ -57,11 +58,8 @@ class Missed:
     found: str
 
 
-def facts_of(alert: Change, areas: Areas, regions: Regions | None) -> Facts:
-    """The facts of an alert; its area is that of its position, else what its labels say."""
-    code, source = _region(alert, areas, regions), "position"
-    if not code:
-        code, source = _label(alert.labels, areas)
+def facts_in(alert: Change, area: str, areas: Areas, source: str = "") -> Facts:
+    """The facts of an alert whose area is known; `source` is what said it."""
     return Facts(
         rule=alert.rule,
         pack=alert.pack,
@@ -69,10 +67,32 @@ def facts_of(alert: Change, areas: Areas, regions: Regions | None) -> Facts:
         severity=alert.severity,
         dispatch=alert.dispatch,
         labels=alert.labels,
-        area=code,
-        within=areas.within(code),
-        area_from=source if code else "",
+        area=area,
+        within=areas.within(area),
+        area_from=source if area else "",
     )
+
+
+def facts_of_member(incident: Incident, member: Member, within: tuple[str, ...]) -> Facts:
+    """The facts of an alert that belongs to a case; `within` are the areas that hold the case's."""
+    return Facts(
+        rule=member.rule,
+        pack=member.pack,
+        key=member.key,
+        severity=member.severity,
+        dispatch=incident.dispatch,
+        labels=incident.labels,
+        area=incident.area,
+        within=within,
+    )
+
+
+def facts_of(alert: Change, areas: Areas, regions: Regions | None) -> Facts:
+    """The facts of an alert; its area is that of its position, else what its labels say."""
+    code, source = _region(alert, areas, regions), "position"
+    if not code:
+        code, source = _label(alert.labels, areas)
+    return facts_in(alert, code, areas, source)
 
 
 def _region(alert: Change, areas: Areas, regions: Regions | None) -> str:

@@ -9,7 +9,7 @@ from typing import Protocol
 from engine.cases.areas import Areas
 from engine.cases.book import Silence
 from engine.cases.decision import Mute
-from engine.cases.match import Facts, matches, said
+from engine.cases.match import Facts, facts_in, facts_of_member, matches, said
 from engine.cases.model import Incident, Member, Tier
 from engine.cases.policy import Inhibition, Maintenance, Match, Policy
 from engine.model.calendar import CalendarEnd
@@ -43,24 +43,11 @@ def quiet(policy: Policy, book: Asked, alert: Change, area: str, now_ms: int) ->
 
     """
     areas = Areas(policy.centres)
-    facts = _facts(alert, area, areas)
+    facts = facts_in(alert, area, areas)
     return (
         _silenced(book, facts, now_ms)
         or _maintained(policy, facts, now_ms)
         or _inhibited(policy, areas, book, alert.episode_id, facts, now_ms)
-    )
-
-
-def _facts(alert: Change, area: str, areas: Areas) -> Facts:
-    return Facts(
-        rule=alert.rule,
-        pack=alert.pack,
-        key=alert.key,
-        severity=alert.severity,
-        dispatch=alert.dispatch,
-        labels=alert.labels,
-        area=area,
-        within=areas.within(area),
     )
 
 
@@ -147,20 +134,7 @@ def _open(book: Asked, one: Inhibition, areas: Areas) -> Iterator[tuple[Member, 
         within = areas.within(incident.area)
         for member in incident.members:
             if not member.ended:
-                yield member, _member(incident, member, within)
-
-
-def _member(incident: Incident, member: Member, within: tuple[str, ...]) -> Facts:
-    return Facts(
-        rule=member.rule,
-        pack=member.pack,
-        key=member.key,
-        severity=member.severity,
-        dispatch=incident.dispatch,
-        labels=incident.labels,
-        area=incident.area,
-        within=within,
-    )
+                yield member, facts_of_member(incident, member, within)
 
 
 def _equal(one: Inhibition, facts: Facts, other: Facts, areas: Areas) -> bool:

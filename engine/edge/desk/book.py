@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, update
 
 from engine.cases.book import Silence
-from engine.cases.match import Facts, matches
-from engine.cases.model import Incident, Member, Move, PaperKind
+from engine.cases.match import facts_of_member, matches
+from engine.cases.model import Incident, Move, PaperKind
 from engine.cases.policy import Match
 from engine.edge.desk.rows import handle, word
 from engine.edge.desk.tables import (
@@ -139,20 +139,10 @@ class SqlBook:
     def _has(self, incident: Incident, match: Match) -> bool:
         """Whether one of its alerts that goes on is what a match is about."""
         going = (one for one in incident.members if not one.ended)
-        return any(matches(match, _facts(incident, one), self._now_ms) for one in going)
-
-
-def _facts(incident: Incident, member: Member) -> Facts:
-    return Facts(
-        rule=member.rule,
-        pack=member.pack,
-        key=member.key,
-        severity=member.severity,
-        dispatch=incident.dispatch,
-        labels=incident.labels,
-        area=incident.area,
-        within=(incident.area,),
-    )
+        within = (incident.area,)
+        return any(
+            matches(match, facts_of_member(incident, one, within), self._now_ms) for one in going
+        )
 
 
 def _bodies() -> "Select[Any]":
