@@ -236,7 +236,7 @@ def _changed(link: Connection, seen: int) -> tuple[list[Incident], int]:
         select(moves.c.seq, moves.c.incident).where(moves.c.seq > seen).order_by(moves.c.seq)
     ).all()
     ids = list(dict.fromkeys(row.incident for row in rows))
-    book = SqlBook(link, 0)
+    book = SqlBook(link)
     found = [one for one in map(book.incident, ids) if one is not None]
     return found, rows[-1].seq if rows else seen
 

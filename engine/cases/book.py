@@ -70,7 +70,7 @@ class Book(Protocol):
         """Silences in force."""
 
     def open_alerts(self, match: Match) -> Sequence[Incident]:
-        """Open incidents with an alert that matches: what an inhibition asks."""
+        """Open incidents with an alert that may match; who asks looks at each of them again."""
 
     def next_number(self, day: str) -> int:
         """The next serial number of a day, from 1."""

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from engine.cases.book import Acts, Silence
-from engine.cases.match import Facts, matches
 from engine.cases.model import OPEN, Incident, Move, Paper, PaperKind, State
 from engine.cases.policy import Match
 from engine.geo.distance import distance_m
@@ -96,8 +95,9 @@ class MemoryBook:
         ]
 
     def open_alerts(self, match: Match) -> Sequence[Incident]:
-        """Open incidents with an alert that matches."""
-        return [one for one in self.incidents.values() if one.state in OPEN and _has(one, match)]
+        """Open incidents; who asks looks at their alerts."""
+        del match
+        return [one for one in self.incidents.values() if one.state in OPEN]
 
     def next_number(self, day: str) -> int:
         """The next serial number of a day, from 1."""
@@ -119,25 +119,3 @@ class MemoryBook:
 
 def _joined(incident: Incident) -> tuple[int, str]:
     return max((one.joined_ms for one in incident.members), default=0), incident.id
-
-
-def _has(incident: Incident, match: Match) -> bool:
-    """Whether an open alert of a case matches."""
-    return any(
-        not one.ended
-        and matches(
-            match,
-            Facts(
-                rule=one.rule,
-                pack=one.pack,
-                key=one.key,
-                severity=one.severity,
-                dispatch=incident.dispatch,
-                labels=incident.labels,
-                area=incident.area,
-                within=(incident.area,),
-            ),
-            incident.updated_ms,
-        )
-        for one in incident.members
-    )

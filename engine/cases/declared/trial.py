@@ -1,7 +1,7 @@
 """What comes of an alert, tried without a desk: decision, who hears, limits with their ends."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,6 @@ from engine.cases.book import Silence
 from engine.cases.clocks import ends
 from engine.cases.decision import Decision, Mute
 from engine.cases.declared.route_tests import ZONE, Expected, RouteTest
-from engine.cases.match import Facts, matches
 from engine.cases.model import Incident, Stage
 from engine.cases.mute import quiet
 from engine.cases.policy import Match, Policy
@@ -94,7 +93,7 @@ def outcome(
 
     """
     decision = decide(policy, alert, now_ms, regions)
-    book = OpenCases(policy, cases)
+    book = OpenCases(cases)
     mute = quiet(policy, book, alert, decision.area, now_ms)
     due: dict[Stage, int | None] = {}
     for stage, limit in decision.timing.limits.items():
@@ -183,9 +182,8 @@ def _placed(case: Incident, areas: Areas) -> Incident:
 class OpenCases:
     """A book that knows open cases only: nothing is silenced in a trial."""
 
-    def __init__(self, policy: Policy, cases: Sequence[Incident]) -> None:
+    def __init__(self, cases: Sequence[Incident]) -> None:
         """Hold the cases."""
-        self._areas = Areas(policy.centres)
         self._cases = cases
 
     def silences(self, at_ms: int) -> Sequence[Silence]:
@@ -194,27 +192,6 @@ class OpenCases:
         return ()
 
     def open_alerts(self, match: Match) -> Sequence[Incident]:
-        """The open cases with an alert that matches, whatever the time."""
-        timeless = replace(match, hours=None)
-        return [case for case in self._cases if self._holds(case, timeless)]
-
-    def _holds(self, case: Incident, match: Match) -> bool:
-        within = self._areas.within(case.area)
-        return any(
-            matches(
-                match,
-                Facts(
-                    one.rule,
-                    one.pack,
-                    one.key,
-                    one.severity,
-                    case.dispatch,
-                    case.labels,
-                    case.area,
-                    within,
-                ),
-                0,
-            )
-            for one in case.members
-            if not one.ended
-        )
+        """The open cases; who asks looks at each of them."""
+        del match
+        return self._cases

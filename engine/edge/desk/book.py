@@ -7,7 +7,6 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, update
 
 from engine.cases.book import Silence
-from engine.cases.match import facts_of_member, matches
 from engine.cases.model import Incident, Move, PaperKind
 from engine.cases.policy import Match
 from engine.edge.desk.rows import handle, word
@@ -33,10 +32,9 @@ MERGES = 32
 class SqlBook:
     """A `Book` over one connection; what the same transaction wrote is seen."""
 
-    def __init__(self, link: Connection, now_ms: int) -> None:
-        """Hold the transaction, and its instant for matches that go by the hour."""
+    def __init__(self, link: Connection) -> None:
+        """Hold the transaction."""
         self._link = link
-        self._now_ms = now_ms
 
     def incident(self, id: str) -> Incident | None:  # noqa: A002
         """An incident by its id."""
@@ -100,7 +98,10 @@ class SqlBook:
         return [decode_silence(body) for body in self._link.execute(query).scalars()]
 
     def open_alerts(self, match: Match) -> Sequence[Incident]:
-        """Open incidents with an alert that matches: what an inhibition asks."""
+        """Open incidents with an alert of such a rule and key; the rest of a match is not asked.
+
+        Where an alert lies is for the desk to judge, which knows which area commands which.
+        """
         having = select(members.c.incident).where(
             members.c.ended.is_(False),
             _any(members.c.rule, match.rules),
@@ -111,8 +112,7 @@ class SqlBook:
             .where(incidents.c.is_open, incidents.c.id.in_(having))
             .order_by(incidents.c.seq)
         )
-        found = [decode_incident(body) for body in self._link.execute(query).scalars()]
-        return [one for one in found if self._has(one, match)]
+        return [decode_incident(body) for body in self._link.execute(query).scalars()]
 
     def next_number(self, day: str) -> int:
         """The next serial number of a day, from 1."""
@@ -135,14 +135,6 @@ class SqlBook:
     def _one(self, query: "Select[Any]") -> Incident | None:
         body = self._link.execute(query.limit(1)).scalar()
         return None if body is None else decode_incident(body)
-
-    def _has(self, incident: Incident, match: Match) -> bool:
-        """Whether one of its alerts that goes on is what a match is about."""
-        going = (one for one in incident.members if not one.ended)
-        within = (incident.area,)
-        return any(
-            matches(match, facts_of_member(incident, one, within), self._now_ms) for one in going
-        )
 
 
 def _bodies() -> "Select[Any]":

@@ -25,7 +25,7 @@ def queue(link: Connection, storm: Storm, papers: Sequence[Paper], now_ms: int, 
     """Queue papers, singly or to wait for a digest."""
     if not papers:
         return
-    sifted = sift(storm, papers, SqlBook(link, now_ms).sent_since, _Waiting(link), now_ms)
+    sifted = sift(storm, papers, SqlBook(link).sent_since, _Waiting(link), now_ms)
     keep_papers(link, sifted.now, now_ms, kept)
     keep_papers(link, sifted.wait, now_ms, kept, phase="wait")
 

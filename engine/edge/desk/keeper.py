@@ -149,7 +149,7 @@ class Keeper:
         """
 
         def job(link: Connection, now_ms: int, kept: Kept) -> Answer:
-            book = SqlBook(link, now_ms)
+            book = SqlBook(link)
             acts = self._desk.ask(book, request, now_ms)
             crashpoint.passing("desk-decided")
             self._keep_acts(link, acts, now_ms, kept)
@@ -186,7 +186,7 @@ class Keeper:
 
         def job(link: Connection, _now_ms: int, kept: Kept) -> int:
             leasing.check(link, self.lease)
-            book = SqlBook(link, at_ms)
+            book = SqlBook(link)
             found = list(link.execute(due).scalars())
             for id_ in found:
                 self._tick_one(link, book, id_, at_ms, kept)
@@ -282,7 +282,7 @@ class Keeper:
             if request is not None:
                 try:
                     with link.begin_nested():
-                        acts = self._desk.ask(SqlBook(link, now_ms), request, now_ms)
+                        acts = self._desk.ask(SqlBook(link), request, now_ms)
                         self._keep_acts(link, acts, now_ms, kept)
                 except ForewarnError as refusal:
                     refusals.append(refusal)
@@ -345,7 +345,7 @@ class Keeper:
         before = replace(kept, moves=[*kept.moves], queued={*kept.queued}, entries=[*kept.entries])
         try:
             with link.begin_nested():
-                acts = self._desk.take(SqlBook(link, now_ms), change, now_ms)
+                acts = self._desk.take(SqlBook(link), change, now_ms)
                 crashpoint.passing("desk-decided")
                 self._keep_acts(link, acts, now_ms, kept)
         except Exception as error:
