@@ -122,6 +122,7 @@ def check(limits: Limits, moves: list[dict[str, Any]], told: Told) -> None:
                 continue
             past = move["at_ms"] >= due
             told.counts["passed" if past else "met in time"] += 1
+            told.counts[f"passed: {stage}"] += past
             name = f"clock:{incident}:{stage}:{cycle}:"
             wanted = {f"{name}overdue": past}
             warn = limits.warned(timing, stage, due)

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from engine.cases.model import Actor, Incident, Role, State, Verb
+from engine.cases.model import Actor, Incident, Role, Stage, State, Verb
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 DUTY = Actor(name="duty-desk", role=Role.OPERATOR)
@@ -66,11 +66,20 @@ class People:
                     solved = chance.random() < 0.95
                     said = {"satisfied": solved, "solved": solved}
                     return Plan(after(HOUR, 20 * HOUR, 3 * DAY), Verb.CALL_BACK, DUTY, said)
-                verdict = incident.proposed or "true"
-                at_ms = now_ms + chance.randint(20 * MINUTE, 12 * HOUR)
-                return Plan(at_ms, Verb.CLOSE, DUTY, {"verdict": verdict}, "核查属实与否见回执")
+                return self._proving(incident, after)
             case State.CLOSED | State.MERGED:
                 return None
+
+    def _proving(self, incident: Incident, after: Any) -> Plan:
+        """The duty desk judges; where no evidence has come by the limit, it decides without."""
+        passed = any(
+            one.stage is Stage.VERIFY and one.overdue_ms is not None for one in incident.clocks
+        )
+        verdict, why = incident.proposed or "true", "核查属实与否见回执"
+        if passed and incident.verified_ms is None:
+            verdict, why = "elsewhere", "核验时限已过，预警未解除，移交有关单位"
+        at_ms = after(20 * MINUTE, 12 * HOUR, 9 * DAY)
+        return Plan(at_ms, Verb.CLOSE, DUTY, {"verdict": verdict}, why)
 
     def _on_the_way(
         self,

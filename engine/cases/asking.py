@@ -207,8 +207,8 @@ def resolve(asked: Asked) -> Incident:
     stages = (Stage.SIGN, Stage.ARRIVE, Stage.RESOLVE)
     after, told = met(asked.incident, at_ms, *stages)
     after = tuple(clock for clock in after if clock.stage is not Stage.RETURN)
-    if asked.incident.terms.call_back:
-        after += begun(work, asked.incident, at_ms, asked.incident.cycle, Stage.CALL_BACK)
+    owed = (Stage.VERIFY, *((Stage.CALL_BACK,) if asked.incident.terms.call_back else ()))
+    after += begun(work, asked.incident, at_ms, asked.incident.cycle, *owed)
     incident = asked.move(
         to=State.VERIFYING,
         clocks=after,

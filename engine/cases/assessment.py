@@ -16,8 +16,12 @@ from zoneinfo import ZoneInfo
 
 from engine.cases.model import Move, Stage, Verb, Verdict
 
-STAGES = (Stage.DISPATCH, Stage.SIGN, Stage.ARRIVE, Stage.RESOLVE, Stage.CALL_BACK)
+STAGES = (
+    Stage.DISPATCH, Stage.SIGN, Stage.ARRIVE, Stage.RESOLVE, Stage.VERIFY, Stage.CALL_BACK,
+)  # fmt: skip
 """Stages whose limits are assessed; giving an order back in time is nobody's duty."""
+CLOSED_BY = frozenset({Stage.RESOLVE, Stage.VERIFY})
+"""Limits that a close keeps; others fall away with it."""
 TIMED = {"signed_ms": Stage.SIGN, "arrived_ms": Stage.ARRIVE, "resolved_ms": Stage.RESOLVE}
 """Fields of a case that say when a stage was done, counted from its order."""
 COUNTED = {
@@ -204,7 +208,7 @@ class _Case:
         if move.verb is Verb.OVERDUE:
             self._decide(move, move.details["stage"], cycle, late=True)
         for one in move.details.get("met", ()):
-            ended = move.verb is Verb.CLOSE and one["stage"] != Stage.RESOLVE
+            ended = move.verb is Verb.CLOSE and one["stage"] not in CLOSED_BY
             if one["due_ms"] is not None and not ended:
                 self._decide(move, one["stage"], one["cycle"], late=one["late"])
 

@@ -10,7 +10,7 @@ from engine.cases import clocks
 from engine.cases.clocks import Strike, Struck
 from engine.cases.decision import Decide, Quiet
 from engine.cases.ladder import climb, rung_cause
-from engine.cases.model import CLOCK, STREAM, Clock, Incident, PaperKind, State, Verb
+from engine.cases.model import CLOCK, STREAM, Clock, Incident, PaperKind, Verb
 from engine.cases.notices import Letter
 from engine.cases.papers import recipients
 from engine.cases.steps import REPEATS, close_if_proved, swapped
@@ -72,7 +72,7 @@ def _write(work: Work, incident: Incident, struck: Struck) -> None:
     """The paper of a warning or of a limit that passed: to whom owes the stage."""
     clock = struck.clock
     to = recipients(work.policy, incident)
-    owed = to.departments if incident.ordered and incident.state is not State.NEW else to.centre
+    owed = to.owing(incident, clock.stage)
     found = {"stage": clock.stage, "due_ms": clock.due_ms, "calendar": struck.calendar}
     match struck.strike:
         case Strike.WARN:

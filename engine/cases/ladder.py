@@ -88,7 +88,7 @@ def _write(work: Work, incident: Incident, rung: Rung, step: Step, clock: Clock)
     to = recipients(work.policy, incident)
     found = {"stage": clock.stage, "due_ms": clock.due_ms}
     if step is Step.REMIND:
-        owed = to.departments if incident.ordered and incident.lead else to.centre
+        owed = to.owing(incident, clock.stage)
         kind, why, sinks = PaperKind.REMINDER, "reminded", (*owed, *rung.sinks)
     else:
         kind = PaperKind.SUPERVISION

@@ -77,7 +77,7 @@ LIFE: Final[tuple[Way, ...]] = (
     Way(Verb.COMMENT, frozenset(State), (), _ALL_HANDS, reason=True),
     Way(Verb.PAUSE, OPEN - {_PROVING}, (), _DESK, reason=True),
     Way(Verb.RESUME, OPEN - {_PROVING}, (), _DESK),
-    Way(Verb.EXTEND, _OUT, (), _LEADER, ("stage",), True),
+    Way(Verb.EXTEND, _OUT | {_PROVING}, (), _LEADER, ("stage",), True),
     Way(Verb.WARN, _LIVE, (), _SYSTEM),
     Way(Verb.OVERDUE, _LIVE, (), _SYSTEM),
     Way(Verb.REMIND, _LIVE, (), _DESK),

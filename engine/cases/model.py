@@ -73,6 +73,8 @@ class Stage(StrEnum):
     SIGN = "sign"
     ARRIVE = "arrive"
     RESOLVE = "resolve"
+    VERIFY = "verify"
+    """From the report to the verdict: in which the evidence comes, or somebody decides without."""
     CALL_BACK = "call-back"
     RETURN = "return"
     """In which an order may be given back as not ours; when it is over nothing is told."""

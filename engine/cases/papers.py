@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from engine.cases.clocks import foremost
-from engine.cases.model import Incident, Move, Paper, PaperKind, paper_id
+from engine.cases.model import Incident, Move, Paper, PaperKind, Stage, State, paper_id
 from engine.cases.notices import Letter as Letter  # noqa: PLC0414 - written here, read together
 from engine.cases.notices import notice
 from engine.cases.policy import Policy
@@ -34,6 +34,16 @@ class Recipients:
     route: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     extra: tuple[str, ...] = field(default=())
+
+    def owing(self, incident: Incident, stage: Stage) -> tuple[str, ...]:
+        """Who owes a stage: the department that has the order, the centre without one.
+
+        That a matter is over is for the centre to prove, once the department has reported.
+        """
+        if stage is Stage.VERIFY:
+            return self.centre or self.departments
+        ordered = incident.ordered and incident.lead and incident.state is not State.NEW
+        return self.departments if ordered else self.centre
 
     @property
     def all(self) -> tuple[str, ...]:

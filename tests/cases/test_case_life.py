@@ -31,7 +31,7 @@ merge        -    m   m          m            m        m         -      -
 comment      -    n   d          a            h        v         c      m
 pause        -    n   d          a            h        -         -      -
 resume       -    n   d          a            h        -         -      -
-extend       -    -   d          a            h        -         -      -
+extend       -    -   d          a            h        v         -      -
 warn         -    n   d          a            h        v         c      -
 overdue      -    n   d          a            h        v         c      -
 remind       -    n   d          a            h        v         c      -
@@ -103,6 +103,8 @@ def asker(verb: Verb) -> Actor:
 def asked_of(stage: CaseStage, case: Incident, verb: Verb) -> None:
     """Ask with everything that is needed."""
     details = dict(GIVEN.get(verb, {}))
+    if verb is Verb.EXTEND and case.state is State.VERIFYING:
+        details = {"stage": "verify"}
     if verb is Verb.MERGE:
         stage.take(change(key="other"))
         other = next(one for one in stage.book.incidents.values() if one.id != case.id)
@@ -301,6 +303,7 @@ def test_what_is_allowed_is_what_is_not_refused_for_its_state() -> None:
         Verb.LIFT,
         Verb.MERGE,
         Verb.COMMENT,
+        Verb.EXTEND,
         Verb.REMIND,
         Verb.SUPERVISE,
         Verb.CRITICISE,

@@ -33,7 +33,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from engine.cases.book import Acts, Request
 from engine.cases.desk import Desk
 from engine.cases.life import allowed, is_legal
-from engine.cases.model import OPEN, Actor, Incident, Move, Role, Stage, State, Verb
+from engine.cases.model import OPEN, Actor, Clock, Incident, Move, Role, Stage, State, Verb
 from engine.cases.policy import Grouping, Policy, Proof, Rung, Step, Timing, Together
 from engine.cases.rebuild import rebuild
 from engine.cases.refused import Refused
@@ -48,7 +48,7 @@ DETAILS: dict[Verb, list[dict[str, Any]]] = {
     Verb.RESOLVE: [{"found": "x"}, {"found": "x", "verdict": "false"}],
     Verb.CALL_BACK: [{"satisfied": True, "solved": True}, {"satisfied": False, "solved": False}],
     Verb.CLOSE: [{"verdict": "true"}, {"verdict": "false"}, {"verdict": "elsewhere"}],
-    Verb.EXTEND: [{"stage": "resolve"}, {"stage": "sign"}],
+    Verb.EXTEND: [{"stage": "resolve"}, {"stage": "verify"}],
     Verb.REFER: [{"sink": "hotline"}],
     Verb.RECEIPT: [{"status": one} for one in ("accepted", "returned", "arrived", "resolved")],
 }
@@ -323,11 +323,26 @@ class City(RuleBasedStateMachine):
             ran = case.state in OPEN or clock.stage == "call-back"
             if clock.cycle != case.cycle or clock.stage == "return" or not ran:
                 continue
-            passed = clock.paused_ms is None and clock.due_ms is not None and clock.due_ms <= ends
+            stood = clock.paused_ms is not None or self.stood_when_met(case, clock, timing)
+            passed = not stood and clock.due_ms is not None and clock.due_ms <= ends
             assert told[clock.stage, "overdue"] == passed, clock
             for number, rung in enumerate(timing.ladder.get(clock.stage, ())):
                 due = (clock.due_ms or 0) + sum(amount for amount, _ in rung.after.parts)
                 assert told[clock.stage, number] == (passed and due <= ends), (clock, number)
+
+    def stood_when_met(self, case: Incident, clock: Clock, timing: Timing) -> bool:
+        """Whether a stage was done while its limit was paused: so it cannot have passed."""
+        paused_ms: int | None = None
+        for move in self.book.moves[case.id]:
+            told = [(one["stage"], one["cycle"]) for one in move.details.get("met", ())]
+            if (clock.stage, clock.cycle) in told:
+                held = paused_ms is not None and paused_ms < (clock.due_ms or 0)
+                return held and timing.limits[clock.stage].pausable
+            if move.verb is Verb.PAUSE:
+                paused_ms = move.at_ms
+            elif not move.sets.get("paused", True):
+                paused_ms = None
+        return False
 
 
 City.TestCase.settings = settings(

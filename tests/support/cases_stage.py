@@ -70,6 +70,7 @@ USUAL = Timing(
         Stage.SIGN: Limit(hours(2), warn=minutes(30)),
         Stage.ARRIVE: Limit(hours(1), pausable=False),
         Stage.RESOLVE: Limit(hours(24), warn=hours(4), extend=hours(24)),
+        Stage.VERIFY: Limit(hours(36), warn=hours(6), extend=hours(12)),
         Stage.CALL_BACK: Limit(hours(48)),
         Stage.RETURN: Limit(hours(6)),
     },
@@ -80,6 +81,11 @@ USUAL = Timing(
             Rung(hours(4), Step.SUPERVISE, ("leader",)),
             Rung(hours(8), Step.LIFT),
             Rung(hours(24), Step.CRITICISE),
+        ),
+        Stage.VERIFY: (
+            Rung(NOW, Step.REMIND),
+            Rung(hours(12), Step.SUPERVISE, ("leader",)),
+            Rung(hours(24), Step.LIFT),
         ),
     },
 )

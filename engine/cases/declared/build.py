@@ -231,3 +231,5 @@ def _check_ladders(model: DeskTimingModel, notes: Notes, path: tuple[str | int, 
             notes.add((*path, "limits", stage), "D210", at_key=True, stage=stage)
     if "resolve" not in model.limits:
         notes.add((*path, "limits"), "D221", at_key=True)
+    if "verify" not in model.limits:
+        notes.add((*path, "limits"), "D222", at_key=True)

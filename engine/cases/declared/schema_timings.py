@@ -9,7 +9,7 @@ from engine.ruleset.quantities import PeriodText
 from engine.ruleset.schema_types import Id, Names, Text
 from engine.ruleset.shape import Strict, refuse
 
-StageName = Literal["dispatch", "sign", "arrive", "resolve", "call-back", "return"]
+StageName = Literal["dispatch", "sign", "arrive", "resolve", "verify", "call-back", "return"]
 StepName = Literal["remind", "supervise", "lift", "criticise", "reassign"]
 
 
