@@ -7,7 +7,9 @@ Plates, phone numbers, ID numbers and mail addresses are recognised without that
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from engine.model.masks import mask_phone, mask_text
 from engine.model.personal import LOOKS, MASKS, PHONES, is_plain, whole
@@ -22,6 +24,29 @@ _OPAQUE = frozenset(
 """Names under which stands what identifies a message or a rule, never a person."""
 
 _SHORTEST = 2
+
+
+class Discreet(BaseModel):
+    """A base of the options of every sink; the next two say what holds when nothing is declared.
+
+    Attributes:
+        personal: `masked` where plates, numbers and names of people must not be read, else `full`.
+
+    """
+
+    personal: Literal["masked", "full"]
+
+
+class ToPeople(Discreet):
+    """For a sink that people read: a group, a mailbox, a screen."""
+
+    personal: Literal["masked", "full"] = "masked"
+
+
+class ToSystems(Discreet):
+    """For a sink that another system reads."""
+
+    personal: Literal["masked", "full"] = "full"
 
 
 def masked(document: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, Field, SecretStr
 from pyrate_limiter import Duration, Rate
@@ -16,6 +16,7 @@ from pyrate_limiter import Duration, Rate
 from connectors.client import Client, Reach
 from connectors.digest import Courier
 from connectors.notice import Notice, read
+from connectors.personal import ToPeople
 from connectors.wording import cut
 from engine.errors import EnvironmentUnusable, Permanent, Retryable
 from engine.model.formats import format_time
@@ -27,10 +28,8 @@ PARALLEL = 64
 _LINE = 400
 """Bytes of a delivery within a digest."""
 
-Personal = Literal["masked", "full"]
 
-
-class RobotOptions(Reach):
+class RobotOptions(ToPeople, Reach):
     """What may be declared about any robot.
 
     Attributes:
@@ -39,7 +38,6 @@ class RobotOptions(Reach):
         secret: Signs messages where the robot demands it; or `secret_file`, which wins.
         keyword: A word the robot demands in every message, where it is set up so.
         desk: Where the console of the case desk is, for links into it.
-        personal: Whether plates, numbers and names of people are masked.
 
     """
 
@@ -51,7 +49,6 @@ class RobotOptions(Reach):
     secret_file: str | None = None
     keyword: str = ""
     desk: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
-    personal: Personal = "masked"
     lang: str = "zh"
 
 

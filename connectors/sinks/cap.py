@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from connectors.client import Client, Reach
+from connectors.extras import needed
 from connectors.ledger import Ledger
 from connectors.notice import Notice, read
-from connectors.robots import Personal
+from connectors.personal import ToPeople
 from engine.errors import EnvironmentUnusable, Permanent, Retryable
 from engine.ports import SinkContext
 from engine.secret_files import read_secret
@@ -28,7 +29,7 @@ _KEPT_S = 400 * 86_400.0
 _SERIALS = 10
 
 
-class Options(Reach):
+class Options(ToPeople, Reach):
     """What may be declared about CAP documents; how a URL may be reached stands at `Reach`.
 
     Attributes:
@@ -44,7 +45,6 @@ class Options(Reach):
         expires_h: Hours after which a message is void; 0 for never.
         radius_km: Of the circle around the place.
         languages: In which the text stands, in this order.
-        personal: Whether plates, numbers and names of people are masked.
 
     """
 
@@ -69,7 +69,6 @@ class Options(Reach):
     radius_km: float = Field(default=0.0, ge=0, le=20_000)
     languages: list[Literal["zh", "en"]] = Field(default=["zh", "en"], min_length=1)
     zone: str = "Asia/Shanghai"
-    personal: Personal = "masked"
     lang: str = "en"
 
     @model_validator(mode="after")
@@ -102,11 +101,8 @@ class CapSink:
             EnvironmentUnusable: the extra is missing, or the address or a file is not fit.
 
         """
-        try:
+        with needed(name, EXTRA[0], options.lang):
             from connectors.cap import Issuer  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            found = say("sink-extra-missing", options.lang, name=name, extra=EXTRA[0])
-            raise EnvironmentUnusable(found) from error
         self.name = name
         self._options, self._data = options, folder
         self._issuer = Issuer(

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable
 from typing import Literal, TextIO
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from connectors.notice import Notice, read
-from connectors.robots import Personal
+from connectors.personal import ToPeople
 from connectors.wording import one_line
 from engine.errors import Retryable
 from engine.model.formats import format_time
@@ -18,12 +18,11 @@ _COLOURS = {"red": "31;1", "orange": "33;1", "yellow": "33", "blue": "34"}
 _OUTPUT = "output"
 
 
-class Options(BaseModel):
+class Options(ToPeople):
     """What may be declared about the console.
 
     Attributes:
         full: Whether fields and the playbook follow on lines of their own.
-        personal: Whether plates, numbers and names of people are masked.
 
     """
 
@@ -31,7 +30,6 @@ class Options(BaseModel):
 
     kind: Literal["console"] = "console"
     full: bool = False
-    personal: Personal = "masked"
     lang: str = "en"
 
 

@@ -8,8 +8,10 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from connectors.notice import carried
+from connectors.personal import ToSystems
 from engine.errors import EnvironmentUnusable, Retryable
 from engine.ports import SinkContext
 from engine.text import say
@@ -19,7 +21,7 @@ _REMEMBERED = 200
 _DISK = "disk"
 
 
-class Options(BaseModel):
+class Options(ToSystems):
     """What may be declared about a JSON lines sink.
 
     Attributes:
@@ -36,7 +38,7 @@ class Options(BaseModel):
 
 def build(name: str, options: Options, context: SinkContext) -> "JsonlSink":
     """A sink that appends to the declared file."""
-    return JsonlSink(name, Path(context.folder) / options.path, options.lang)
+    return JsonlSink(name, Path(context.folder) / options.path, options)
 
 
 class JsonlSink:
@@ -49,11 +51,11 @@ class JsonlSink:
 
     parallel = 1
 
-    def __init__(self, name: str, path: Path, lang: str = "en") -> None:
+    def __init__(self, name: str, path: Path, options: Options) -> None:
         """Prepare; `open` makes the file."""
         self.name = name
         self.path = path
-        self._lang = lang
+        self._options = options
         self._file: BinaryIO | None = None
         self._recent: deque[str] = deque(maxlen=_REMEMBERED)
 
@@ -62,8 +64,8 @@ class JsonlSink:
         try:
             self._recent.extend(await asyncio.to_thread(self._open))
         except OSError as error:
-            why = error.strerror or str(error)
-            message = say("sink-unusable", self._lang, name=self.name, path=self.path, why=why)
+            words = {"name": self.name, "path": self.path, "why": error.strerror or str(error)}
+            message = say("sink-unusable", self._options.lang, **words)
             raise EnvironmentUnusable(message) from error
 
     async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
@@ -72,7 +74,7 @@ class JsonlSink:
         if delivery_id in self._recent:
             return
         try:
-            await asyncio.to_thread(self._append, body)
+            await asyncio.to_thread(self._append, carried(body, self._options.personal))
         except OSError as error:
             raise Retryable(_DISK, error.strerror or str(error)) from error
         self._recent.append(delivery_id)
@@ -110,7 +112,9 @@ class JsonlSink:
 
 
 def _id_of(line: bytes) -> str:
+    """The id of a delivery: of a change, or of a document of the case desk."""
     try:
-        return str(json.loads(line).get("delivery_id", ""))
+        found = json.loads(line)
+        return str(found.get("delivery_id") or found.get("id") or "")
     except (ValueError, AttributeError):
         return ""

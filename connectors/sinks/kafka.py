@@ -17,6 +17,8 @@ from aiokafka.errors import (
 )
 from pydantic import ConfigDict, Field
 
+from connectors.notice import carried
+from connectors.personal import ToSystems
 from engine.errors import Permanent, Retryable
 from engine.kafka.access import Access, open_way, servers
 from engine.kafka.reach import knock_all, why_not
@@ -30,7 +32,7 @@ _REFUSED = {
 }
 
 
-class Options(Access):
+class Options(ToSystems, Access):
     """What may be declared about a Kafka sink; how to get in stands at `Access`.
 
     Attributes:
@@ -55,15 +57,17 @@ def build(name: str, options: Options, context: SinkContext) -> "KafkaSink":
 
 
 class _About(msgspec.Struct):
-    """The part of a change that its key is made of."""
+    """The part of a change, or of a document of the case desk, that its key is made of."""
 
     episode_id: str = ""
+    incident: str = ""
 
 
 class KafkaSink:
     """Writes deliveries with an idempotent producer and waits for every in-sync replica.
 
-    Changes of one episode share a key, so a reader gets them in order. The header `delivery-id`
+    Changes of one episode share a key, and so do the documents of one case: a reader gets them in
+    order. The header `delivery-id`
     lets it drop a repeat, which only a crash between the broker's answer and our note of it makes.
     The connection is made at the first delivery: a broker that is away delays alerts, not us.
     """
@@ -90,13 +94,15 @@ class KafkaSink:
     async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
         """Write one delivery; answers when the broker has it on all in-sync replicas."""
         del attempt
+        about = self._key(body)
+        key = (about.episode_id or about.incident).encode() or None
         try:
             producer = await self._connected()
             await asyncio.wait_for(
                 producer.send_and_wait(
                     self._options.topic,
-                    body,
-                    key=self._key(body).episode_id.encode() or None,
+                    carried(body, self._options.personal),
+                    key=key,
                     headers=[("delivery-id", delivery_id.encode())],
                 ),
                 self._options.timeout_s,

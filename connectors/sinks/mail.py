@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, StringConstraints
 
+from connectors.extras import needed
 from connectors.notice import Notice, read
-from connectors.robots import Personal
+from connectors.personal import ToPeople
 from connectors.tls import Trust, trusting
 from connectors.wording import clean, cut, one_line
-from engine.errors import EnvironmentUnusable, Permanent, Retryable
+from engine.errors import Permanent, Retryable
 from engine.ports import SinkContext
 from engine.secret_files import read_secret
 from engine.text import say
@@ -37,7 +38,7 @@ _REMEMBERED = 10_000
 _FINAL = 500
 
 
-class Options(Trust):
+class Options(ToPeople, Trust):
     """What may be declared about e-mail; certificates stand at `Trust`.
 
     Attributes:
@@ -47,7 +48,6 @@ class Options(Trust):
         sender: Who the message is from; its domain stands in message ids.
         to: Who gets it; only these, whatever events say.
         desk: Where the console of the case desk is, for links into it.
-        personal: Whether plates, numbers and names of people are masked.
         timeout_s: How long one step of the conversation may take.
 
     """
@@ -64,7 +64,6 @@ class Options(Trust):
     sender: Address
     to: list[Address] = Field(min_length=1, max_length=100)
     desk: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
-    personal: Personal = "masked"
     timeout_s: float = Field(default=20.0, gt=0, le=300)
     lang: str = "zh"
 
@@ -90,11 +89,8 @@ class MailSink:
             EnvironmentUnusable: the extra is missing, or a file cannot be used.
 
         """
-        try:
+        with needed(name, EXTRA[0], options.lang):
             import aiosmtplib  # noqa: F401, PLC0415 - an extra
-        except ImportError as error:
-            found = say("sink-extra-missing", options.lang, name=name, extra=EXTRA[0])
-            raise EnvironmentUnusable(found) from error
         self.name = name
         self._options = options
         password = read_secret(options.password, options.password_file, folder, options.lang)

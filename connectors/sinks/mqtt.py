@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ConfigDict, Field, SecretStr
 
+from connectors.extras import needed
 from connectors.notice import carried, opened, read
-from connectors.robots import Personal
+from connectors.personal import ToSystems
 from connectors.tls import Trust, trusting
-from engine.errors import EnvironmentUnusable, Permanent, Retryable
+from engine.errors import Permanent, Retryable
 from engine.ports import SinkContext
 from engine.secret_files import read_secret
-from engine.text import say
 
 if TYPE_CHECKING:
     from aiomqtt import Client
@@ -26,7 +26,7 @@ _FAILED = 0x80
 _SHUT = str.maketrans(dict.fromkeys("+#/\x00", "_"))
 
 
-class Options(Trust):
+class Options(ToSystems, Trust):
     """What may be declared about an MQTT broker; certificates stand at `Trust`.
 
     Attributes:
@@ -35,7 +35,6 @@ class Options(Trust):
         tls: Whether to speak TLS.
         username: Who we are; `password` or `password_file` proves it.
         client_id: Our name at the broker; when left out, one of its own a connection.
-        personal: Whether plates, numbers and names of people are masked.
         timeout_s: How long connecting, or one message, may take.
 
     """
@@ -51,7 +50,6 @@ class Options(Trust):
     password: SecretStr | None = None
     password_file: str | None = None
     client_id: str | None = None
-    personal: Personal = "full"
     timeout_s: float = Field(default=10.0, gt=0, le=300)
     lang: str = "en"
 
@@ -77,11 +75,8 @@ class MqttSink:
             EnvironmentUnusable: the extra is missing, or a file cannot be used.
 
         """
-        try:
+        with needed(name, EXTRA[0], options.lang):
             import aiomqtt  # noqa: F401, PLC0415 - an extra
-        except ImportError as error:
-            found = say("sink-extra-missing", options.lang, name=name, extra=EXTRA[0])
-            raise EnvironmentUnusable(found) from error
         self.name = name
         self._options = options
         password = read_secret(options.password, options.password_file, folder, options.lang)

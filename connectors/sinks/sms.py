@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from connectors.ledger import Ledger
 from connectors.notice import Notice, read
-from connectors.robots import Personal
+from connectors.personal import ToPeople
 from connectors.sms import AnyGateway, make
 from connectors.wording import one_line
 from engine.errors import DeliveryError, Permanent, Retryable
@@ -38,7 +38,7 @@ class Budget(BaseModel):
     day: int = Field(default=40, ge=1)
 
 
-class Options(BaseModel):
+class Options(ToPeople):
     """What may be declared about short messages.
 
     Attributes:
@@ -47,7 +47,6 @@ class Options(BaseModel):
         values: For each variable of the approved template, what of an alert is put in.
         longest: Characters a value may have; gateways refuse longer ones.
         budget: Most messages to one number.
-        personal: Whether plates, numbers and names of people are masked.
 
     """
 
@@ -59,7 +58,6 @@ class Options(BaseModel):
     values: dict[str, _SAID] = Field(min_length=1, max_length=20)
     longest: int = Field(default=35, ge=4, le=500)
     budget: Budget = Budget()
-    personal: Personal = "masked"
     lang: str = "zh"
 
 

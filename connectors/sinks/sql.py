@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
+from connectors.extras import needed
 from connectors.notice import Notice, carried, opened, read
-from connectors.robots import Personal
+from connectors.personal import ToSystems
 from engine.errors import EnvironmentUnusable, Permanent, Retryable
 from engine.ports import SinkContext
 from engine.secret_files import read_secret
@@ -22,7 +23,7 @@ _DATABASE, _REFUSED, _TIMEOUT = "database", "refused", "timeout"
 _SQLITE = "sqlite"
 
 
-class Options(BaseModel):
+class Options(ToSystems):
     """What may be declared about an SQL table.
 
     Attributes:
@@ -30,7 +31,6 @@ class Options(BaseModel):
         password: Opens the database; or `password_file`, which wins.
         table: Where the rows go; `schema.table` names a schema of PostgreSQL.
         create: Whether the table is made where it is missing.
-        personal: Whether plates, numbers and names of people are masked in it.
         timeout_s: How long one row may take.
 
     """
@@ -45,7 +45,6 @@ class Options(BaseModel):
         default="forewarn_deliveries", pattern=r"^([A-Za-z_]\w{0,62}\.)?[A-Za-z_]\w{0,62}$"
     )
     create: bool = True
-    personal: Personal = "full"
     timeout_s: float = Field(default=10.0, ge=1, le=300)
     lang: str = "en"
 
@@ -68,12 +67,9 @@ class SqlSink:
             EnvironmentUnusable: the extra is missing, or the address or the password is not fit.
 
         """
-        try:
+        with needed(name, EXTRA[0], options.lang):
             from sqlalchemy import create_engine, make_url  # noqa: PLC0415 - an extra
             from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
-        except ImportError as error:
-            found = say("sink-extra-missing", options.lang, name=name, extra=EXTRA[0])
-            raise EnvironmentUnusable(found) from error
         self.name = name
         self._options = options
         password = read_secret(options.password, options.password_file, folder, options.lang)

@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import Webhook
 
 from connectors.client import Client, Reach, guarded
 from connectors.notice import carried
-from connectors.robots import Personal
+from connectors.personal import ToSystems
 from connectors.success import Success
 from engine.errors import EnvironmentUnusable
 from engine.ports import SinkContext
@@ -18,7 +18,7 @@ from engine.secret_files import read_secret
 from engine.text import say
 
 
-class Options(Reach):
+class Options(ToSystems, Reach):
     """What may be declared about a webhook; how the peer may be reached stands at `Reach`.
 
     Attributes:
@@ -30,7 +30,6 @@ class Options(Reach):
         success: What in the answer's body says that it was taken; otherwise the status decides.
         look_up: Asked by GET before each post, `{id}` being the delivery id, where a peer cannot
             drop repeats itself: 2xx says that it has the delivery, 404 that it has not.
-        personal: Whether plates, numbers and names of people are masked.
         parallel: Most requests at once; a crash repeats at most so many.
 
     """
@@ -46,7 +45,6 @@ class Options(Reach):
     headers: dict[str, str] = Field(default_factory=dict)
     success: Success | None = None
     look_up: str | None = Field(default=None, pattern=r"^https?://\S*\{id\}\S*$")
-    personal: Personal = "full"
     parallel: int = Field(default=8, ge=1, le=256)
     lang: str = "en"
 

@@ -17,7 +17,7 @@ import psycopg
 from daemon_stage import change
 from mail_peer import mail_peer
 from psycopg import sql
-from receiver import receiver
+from receiver import Receiver, receiver
 from robot_peer import CREDENTIALS, FINAL, SECRET, TOKEN, robot_peer
 from services import a_mosquitto, hash_of, shared_postgres
 from sms_peer import SECRET as SMS_SECRET
@@ -46,16 +46,18 @@ class Stage:
     """A sink's peer.
 
     Attributes:
-        make: A new sink that speaks to the peer.
+        make: A new sink that speaks to the peer; more of its options may be said.
         got: Delivery ids that the peer has, in order, repeats included.
+        words: Everything the peer has, as text.
         refuse: Let the peer refuse from now on: `later` or `final`; "" to take again. None where
             there is no peer that could; `ways` are those it has.
         settle: Waits until what was taken shows in `got`.
 
     """
 
-    make: Callable[[], Sink]
+    make: Callable[..., Sink]
     got: Callable[[], list[str]]
+    words: Callable[[], str]
     refuse: Callable[[str], None] | None = None
     ways: tuple[str, ...] = ("later", "final")
     settle: Callable[[], Awaitable[None]] = _at_once
@@ -93,11 +95,13 @@ def declared(kind: str, at: Path, /, **options: Any) -> Sink:
 
 @asynccontextmanager
 async def a_jsonl(folder: Path) -> AsyncIterator[Stage]:
-    def got() -> list[str]:
-        lines = map(json.loads, (folder / "a.jsonl").read_text("utf-8").splitlines())
-        return [line["delivery_id"] for line in lines if line]
+    def words() -> str:
+        return (folder / "a.jsonl").read_text("utf-8")
 
-    yield Stage(lambda: declared("jsonl", folder, path="a.jsonl"), got)
+    def got() -> list[str]:
+        return [line["delivery_id"] for line in map(json.loads, words().splitlines()) if line]
+
+    yield Stage(lambda **more: declared("jsonl", folder, path="a.jsonl", **more), got, words)
 
 
 @asynccontextmanager
@@ -105,13 +109,13 @@ async def a_console(folder: Path) -> AsyncIterator[Stage]:
     del folder
     out = io.StringIO()
 
-    def make() -> Sink:
-        return ConsoleSink("a", ConsoleOptions(full=True), lambda: out)
+    def make(**more: Any) -> Sink:
+        return ConsoleSink("a", ConsoleOptions(full=True, **more), lambda: out)
 
     def got() -> list[str]:
         return [DELIVERY] if "Abnormal dwell" in out.getvalue() else []
 
-    yield Stage(make, got)
+    yield Stage(make, got, out.getvalue)
 
 
 @asynccontextmanager
@@ -121,13 +125,19 @@ async def a_webhook(folder: Path) -> AsyncIterator[Stage]:
         def refuse(how: str) -> None:
             peer.mood = {"later": "status:503", "final": "status:410", "": "takes"}[how]
 
-        def make() -> Sink:
-            return declared("webhook", folder, url=peer.url, token=f"{CANARY}-webhook-token")
+        def make(**more: Any) -> Sink:
+            token = f"{CANARY}-webhook-token"
+            return declared("webhook", folder, url=peer.url, token=token, **more)
 
         def got() -> list[str]:
             return [headers["webhook-id"] for headers, _ in peer.got] if not peer.mood[5:] else []
 
-        yield Stage(make, got, refuse)
+        yield Stage(make, got, lambda: bodies(peer), refuse)
+
+
+def bodies(peer: Receiver) -> str:
+    """What a receiver was sent."""
+    return "\n".join(body.decode() for _, body in peer.got)
 
 
 def robot_stage(kind: str) -> Any:
@@ -141,43 +151,45 @@ def robot_stage(kind: str) -> Any:
                 found = {"later": CREDENTIALS[kind], "final": FINAL[kind], "": 0}
                 peer.always = found[how]
 
-            def make() -> Sink:
-                return declared(kind, folder, url=peer.url, token=TOKEN, secret=SECRET)
+            def make(**more: Any) -> Sink:
+                return declared(kind, folder, url=peer.url, token=TOKEN, secret=SECRET, **more)
 
             def got() -> list[str]:
                 return [DELIVERY if DELIVERY.startswith(one) else one for one in peer.ids]
 
-            yield Stage(make, got, refuse)
+            yield Stage(make, got, lambda: "\n".join(peer.messages), refuse)
 
     return a_robot
 
 
 @asynccontextmanager
 async def a_sqlite(folder: Path) -> AsyncIterator[Stage]:
-    def got() -> list[str]:
+    def rows() -> list[Any]:
         link = sqlite3.connect(folder / "a.db")
-        rows = link.execute("SELECT delivery_id FROM forewarn_deliveries ORDER BY rowid")
-        found = [row[0] for row in rows]
+        found = link.execute("SELECT * FROM forewarn_deliveries ORDER BY rowid").fetchall()
         link.close()
         return found
 
-    yield Stage(lambda: declared("sql", folder, url="sqlite:///a.db"), got)
+    yield Stage(
+        lambda **more: declared("sql", folder, url="sqlite:///a.db", **more),
+        lambda: [row[0] for row in rows()], lambda: str(rows()),
+    )  # fmt: skip
 
 
 @asynccontextmanager
 async def a_postgresql(folder: Path) -> AsyncIterator[Stage]:
     url, table = shared_postgres(), f"t{uuid.uuid4().hex}"
 
-    def got() -> list[str]:
+    def rows() -> list[Any]:
         with psycopg.connect(url) as link:
-            rows = link.execute(sql.SQL("SELECT delivery_id FROM {}").format(sql.Identifier(table)))
-            return [row[0] for row in rows]
+            asked = sql.SQL("SELECT * FROM {}").format(sql.Identifier(table))
+            return link.execute(asked).fetchall()
 
-    def make() -> Sink:
+    def make(**more: Any) -> Sink:
         password = f"{CANARY}-sql-password"
-        return declared("sql", folder, url=url, table=table, password=password)
+        return declared("sql", folder, url=url, table=table, password=password, **more)
 
-    yield Stage(make, got)
+    yield Stage(make, lambda: [row[0] for row in rows()], lambda: str(rows()))
 
 
 @asynccontextmanager
@@ -197,23 +209,27 @@ async def an_mqtt(folder: Path) -> AsyncIterator[Stage]:
             nonlocal topic
             topic = how
 
-        def make() -> Sink:
+        def make(**more: Any) -> Sink:
             return declared(
                 "mqtt", folder, host="127.0.0.1", port=port, topic=topics[topic],
-                username="us", password=MQTT_PASSWORD,
+                username="us", password=MQTT_PASSWORD, **more,
             )  # fmt: skip
 
-        async with heard_ids(port, username="us", password=MQTT_PASSWORD) as seen:
+        said: list[str] = []
+        async with heard_ids(port, said, username="us", password=MQTT_PASSWORD) as seen:
             settle = lambda: asyncio.sleep(0.1)  # noqa: E731 - as short as it can be
-            yield Stage(make, lambda: seen, refuse, ways=("later",), settle=settle)
+            words = lambda: "\n".join(said)  # noqa: E731
+            yield Stage(make, lambda: seen, words, refuse, ways=("later",), settle=settle)
 
 
 @asynccontextmanager
-async def heard_ids(port: int, **login: str) -> AsyncIterator[list[str]]:
-    """Delivery ids that a reader of all topics gets, in order."""
+async def heard_ids(
+    port: int, said: list[str] | None = None, **login: str
+) -> AsyncIterator[list[str]]:
+    """Delivery ids that a reader of all topics gets, in order; bodies are put into `said`."""
     seen: list[str] = []
     ready = asyncio.Event()
-    listening = asyncio.create_task(_listen(port, seen, ready, login))
+    listening = asyncio.create_task(_listen(port, seen, said, ready, login))
     await ready.wait()
     try:
         yield seen
@@ -222,7 +238,9 @@ async def heard_ids(port: int, **login: str) -> AsyncIterator[list[str]]:
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _listen(port: int, seen: list[str], ready: asyncio.Event, login: dict[str, str]) -> None:
+async def _listen(
+    port: int, seen: list[str], said: list[str] | None, ready: asyncio.Event, login: dict[str, str]
+) -> None:
     version = aiomqtt.ProtocolVersion.V5
     async with aiomqtt.Client("127.0.0.1", port, protocol=version, **login) as client:  # type: ignore[arg-type]
         await client.subscribe("+/alerts", qos=1)
@@ -230,6 +248,8 @@ async def _listen(port: int, seen: list[str], ready: asyncio.Event, login: dict[
         async for message in client.messages:
             about: Any = message.properties
             seen.append(about.CorrelationData.decode())
+            if said is not None and isinstance(message.payload, bytes):
+                said.append(message.payload.decode())
 
 
 @asynccontextmanager
@@ -240,14 +260,19 @@ async def a_mail(folder: Path) -> AsyncIterator[Stage]:
             answers = {"later": "451 try later", "final": "554 no", "": "250 taken"}
             peer.answer = answers[how]
 
-        def make() -> Sink:
+        def make(**more: Any) -> Sink:
             return declared(
                 "mail", folder, host="127.0.0.1", port=peer.port, security="none",
                 sender="alerts@city.example", to=["one@city.example", "two@city.example"],
-                password=f"{CANARY}-mail-password",
+                password=f"{CANARY}-mail-password", **more,
             )  # fmt: skip
 
-        yield Stage(make, lambda: peer.ids, refuse)
+        def words() -> str:
+            parts = [part for one in peer.messages for part in one.walk()]
+            said = [part.get_content() for part in parts if not part.is_multipart()]
+            return "\n".join([*said, *(str(one["Subject"]) for one in peer.messages)])
+
+        yield Stage(make, lambda: peer.ids, words, refuse)
 
 
 def sms_stage(provider: str) -> Any:
@@ -268,15 +293,15 @@ def sms_stage(provider: str) -> Any:
             def refuse(how: str) -> None:
                 peer.code = codes[how]
 
-            def make() -> Sink:
+            def make(**more: Any) -> Sink:
                 gateway = http_gateway(peer.url) if provider == "http" else aliyun(peer.url)
                 values = {"level": "level", "what": "title", "at": "place"}
                 return declared(
                     "sms", folder, gateway=gateway, numbers=["13800000000"], values=values,
-                    budget={"minute": 99, "hour": 99, "day": 99},
+                    budget={"minute": 99, "hour": 99, "day": 99}, **more,
                 )  # fmt: skip
 
-            yield Stage(make, lambda: peer.ids, refuse)
+            yield Stage(make, lambda: peer.ids, lambda: str(peer.got), refuse)
 
     return an_sms
 
@@ -308,7 +333,10 @@ async def a_cap_folder(folder: Path) -> AsyncIterator[Stage]:
         files = sorted((folder / "cap").glob("*.xml"), key=lambda path: path.stat().st_mtime_ns)
         return [path.stem.removeprefix("forewarn-") for path in files]
 
-    yield Stage(lambda: declared("cap", folder, folder="cap", **CAP), got)
+    def words() -> str:
+        return "\n".join(file.read_text("utf-8") for file in (folder / "cap").glob("*.xml"))
+
+    yield Stage(lambda **more: declared("cap", folder, folder="cap", **CAP, **more), got, words)
 
 
 @asynccontextmanager
@@ -318,13 +346,14 @@ async def a_cap_url(folder: Path) -> AsyncIterator[Stage]:
         def refuse(how: str) -> None:
             peer.mood = {"later": "status:503", "final": "status:410", "": "takes"}[how]
 
-        def make() -> Sink:
-            return declared("cap", folder, url=peer.url, token=f"{CANARY}-cap-token", **CAP)
+        def make(**more: Any) -> Sink:
+            token = f"{CANARY}-cap-token"
+            return declared("cap", folder, url=peer.url, token=token, **CAP, **more)
 
         def got() -> list[str]:
             return [headers["Idempotency-Key"] for headers, _ in peer.got]
 
-        yield Stage(make, got, refuse)
+        yield Stage(make, got, lambda: bodies(peer), refuse)
 
 
 DELIVERY, BODY = a_body()
