@@ -25,6 +25,7 @@ from benchmarks.check_speed import ask
 from benchmarks.edits import Editor, Stream, churning, write_rules, write_settings
 from benchmarks.report import ROOT, Report, options
 from benchmarks.worlds import scratch
+from engine.edge.cli.exits import Exit
 
 RATE, BATCH = 2_000, 100
 POINTS = ("reload-built", "swap-begun", "swap-not-committed", "swap-committed")
@@ -295,10 +296,11 @@ def _compare(report: Report, folder: Path, live: Daemon, rules: int) -> None:
         folder,
         sources={"sensors": {"kind": "file", "feed": "sensors", "path": events}},
         metrics={"port": -1},
+        outbox={"drain_s": 0},  # what it has delivered by its end is not compared
     )
     still = Daemon(folder).start("--once")
     assert still.process is not None
-    assert still.process.wait(600) == 0
+    assert still.process.wait(600) in {Exit.FINE, Exit.ENVIRONMENT}
     found, wanted = live.kept("steady-%"), still.kept("steady-%")
     report.head("The rules that nobody edited")
     report.table(

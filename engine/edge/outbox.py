@@ -1,6 +1,7 @@
 """All senders of a process: one a sink, none waits for another, woken by what the store keeps."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +19,8 @@ log = structlog.get_logger("outbox")
 OPEN_S = 10.0
 """A sink that is not open by then is opened while the others already deliver."""
 CLOSE_S = 10.0
+SOON_S, SELDOM_S = 0.02, 0.3
+"""How often what is left is counted: at first often, later seldom, for counting costs too."""
 
 
 class Queue(Outbox, Protocol):
@@ -77,12 +80,19 @@ class Senders:
             self._tasks.append(asyncio.create_task(sender.run(slow), name=f"sender-{name}"))
 
     async def drained(self, within_s: float, stop: asyncio.Event) -> dict[str, int]:
-        """Wait until nothing is due any more; answers what is left, by sink, when time is up."""
-        until = time.monotonic() + within_s
+        """Wait until nothing is due any more; answers what is left, by sink, when time is up.
+
+        Time begins anew whenever less is left than ever before: a sink that takes what it is given
+        is waited for, however much that is.
+        """
+        until, least, pause = 0.0, math.inf, SOON_S
         while left := await self._left():
+            if (still := sum(left.values())) < least:
+                least, until = still, time.monotonic() + within_s
             if stop.is_set() or time.monotonic() >= until:
                 return left
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, SELDOM_S)
         return {}
 
     async def stop(self, within_s: float = 10.0) -> None:

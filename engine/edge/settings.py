@@ -66,7 +66,7 @@ class OutboxSettings(Section):
     """How patient deliveries are, in seconds.
 
     Attributes:
-        drain_s: With `run --once`, how long the end waits for sinks.
+        drain_s: With `run --once`, how long the end waits for sinks that take nothing.
 
     """
 

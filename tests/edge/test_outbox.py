@@ -26,6 +26,23 @@ async def deliver(
     return left
 
 
+class Steady(MoodySink):
+    """Takes its time for each delivery."""
+
+    async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
+        await asyncio.sleep(0.3)
+        await super().send(delivery_id, body, attempt)
+
+
+async def test_a_sink_that_goes_on_taking_is_waited_for_until_it_has_everything(
+    tmp_path: Path,
+) -> None:
+    sink = Steady(parallel=1)
+    async with a_store(tmp_path, "s") as store:
+        assert await deliver(store, [change("a", n) for n in range(5)], sink) == {}
+    assert len(sink.taken) == 5
+
+
 async def test_a_later_transition_waits_for_the_earlier_one(tmp_path: Path) -> None:
     sink = MoodySink(parallel=4)
     sink.errors = [Retryable("down")] * 3
