@@ -24,6 +24,12 @@ from benchmarks.desk_city import AREAS, RULES
 from benchmarks.desk_rows import KEY, Clock, Copier, a_keeper, real_cases
 from benchmarks.report import ROOT, Report, options
 from benchmarks.worlds import scratch
+
+sys.path.insert(0, str(ROOT / "tests/support"))  # the server and the damages are those of the tests
+
+import audit_damages
+from postgres import postgres
+
 from engine.edge.desk.audit import Ledger, newest
 from engine.edge.desk.queries import (
     AlertsAsked,
@@ -108,9 +114,6 @@ def main() -> int:
     asked.alerts = asked.alerts or (5_000 if asked.reduced else 100_000)
     asked.rounds = asked.rounds or (8 if asked.reduced else 100)
     report = Report("desk-store", "Proof: the desk's store with 100,000 alerts", asked)
-    sys.path.insert(0, str(ROOT / "tests/support"))
-    from postgres import postgres  # noqa: PLC0415 - started as the tests start it
-
     with scratch("desk") as folder:
         lite = f"sqlite:///{folder}/cases.db"
         found = {"SQLite": measured(lite, folder, asked)}
@@ -191,16 +194,15 @@ def tell_mutations(report: Report, folder: Path, asked: Any) -> None:
     finally:
         store.close_now()
     report.claim(f"a chain of {rows:,} rows that nobody touched is whole", not breaks)
-    found: dict[str, list[bool]] = {name: [] for name in WAYS}
+    found: dict[str, list[bool]] = {name: [] for name in audit_damages.WAYS}
     for number in range(count):
-        name = list(WAYS)[number % len(WAYS)]
+        name = list(found)[number % len(found)]
         copy = folder / "copy"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(whole, copy)
         with closing(sqlite3.connect(copy / "desk.db")) as link, link:
-            for verb in ("update", "delete"):
-                link.execute(f"DROP TRIGGER audit_no_{verb}")
-            WAYS[name](link, chance, rows)
+            audit_damages.unguard(link)
+            audit_damages.WAYS[name](chance, link, rows)
         touched = DeskStore(desk_url(None, copy), "en", clock)
         try:
             ledger = Ledger(KEY)
@@ -214,42 +216,6 @@ def tell_mutations(report: Report, folder: Path, asked: Any) -> None:
     )
     missed = sum(not one for some in found.values() for one in some)
     report.claim(f"all of {count} falsifications are found", not missed, f"{missed} missed")
-
-
-def _change(link: sqlite3.Connection, chance: random.Random, rows: int) -> None:
-    names = ["actor", "role", "address", "action", "object", "before", "after", "reason", "seal"]
-    column, seq = (
-        chance.choice([*names, "details", "previous", "department"]),
-        chance.randint(1, rows),
-    )
-    link.execute(f"UPDATE audit SET {column} = {column} || 'x' WHERE seq = ?", (seq,))
-
-
-def _time(link: sqlite3.Connection, chance: random.Random, rows: int) -> None:
-    link.execute("UPDATE audit SET at_ms = at_ms - 1 WHERE seq = ?", (chance.randint(1, rows),))
-
-
-def _delete(link: sqlite3.Connection, chance: random.Random, rows: int) -> None:
-    link.execute("DELETE FROM audit WHERE seq = ?", (chance.randint(1, rows),))
-
-
-def _swap(link: sqlite3.Connection, chance: random.Random, rows: int) -> None:
-    one, other = chance.sample(range(1, rows + 1), 2)
-    for old, new in ((one, -1), (other, one), (-1, other)):
-        link.execute("UPDATE audit SET seq = ? WHERE seq = ?", (new, old))
-
-
-def _cut(link: sqlite3.Connection, chance: random.Random, rows: int) -> None:
-    link.execute("DELETE FROM audit WHERE seq >= ?", (chance.randint(1, rows),))
-
-
-WAYS: dict[str, Callable[[sqlite3.Connection, random.Random, int], None]] = {
-    "a field changed": _change,
-    "an instant changed": _time,
-    "a row deleted": _delete,
-    "two rows swapped": _swap,
-    "the end cut off": _cut,
-}
 
 
 if __name__ == "__main__":
