@@ -1,4 +1,4 @@
-"""What is kept for `explain`: the figures behind an alert, near misses, a rule's own faults."""
+"""What is kept for `explain`: figures behind an alert, near misses, proofs not given, faults."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,12 @@ class Notebook:
         if best is not None:
             self._counts[number] += 1
             self.notes.append(Note("near-miss", self.rules[number], key, at_ms, best))
+
+    def unproved(self, number: int, key: str, at_ms: int, how: Progress) -> None:
+        """The proof that an alert is over did not come in time: keep how far it was."""
+        if self._counts[number] < MOST_NOTES:
+            self._counts[number] += 1
+            self.notes.append(Note("unproved", self.rules[number], key, at_ms, how))
 
     def failed(self, number: int, error: Exception, key: str, at_ms: int) -> None:
         """A rule's own code raised over an event or timer of this key."""

@@ -116,6 +116,7 @@ class Space(Telling):
             partial(self._counted, rule),
             missed=partial(self.notebook.missed, number),
             turn=self.turn,
+            unproved=partial(self.notebook.unproved, number),
         )
 
     # --- taking in ------------------------------------------------------------------------

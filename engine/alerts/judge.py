@@ -74,7 +74,8 @@ class RuleJudge:
         )
         self.cooldown_ms = spec.cooldown_ms
         self.flapping = spec.flapping
-        self.verify_ms = None if words.verify is None else spec.verify_ms
+        proves = words.verify is not None and spec.when.of_keys()
+        self.verify_ms = spec.verify_ms if proves else None
         self.by_part = spec.when.by_part()
         self.budget = Budget(spec.limits.alerts_per_hour)
         self._emit = emit

@@ -189,7 +189,7 @@ class Life:
                     self.rests.setdefault(key, {})[plain[GROUP]] = rest
                     self._host.wake(rest.ends(self.judge.flapping), key)
                 continue
-            if len(plain) in {HELD, WATCHED}:
+            if len(plain) in HELD or len(plain) in WATCHED:
                 if self.proofs is not None:
                     self.proofs.load(key, plain)
                 continue

@@ -13,9 +13,10 @@ An event that the condition cannot be asked of (no position) proves nothing and 
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.alerts.episode import Episode, Judge
+from engine.alerts.episode import SAVED, Episode, Judge
+from engine.model.progress import Progress, Step
 
 if TYPE_CHECKING:
     from engine.operators.base import EventCodec, Host
@@ -24,8 +25,9 @@ GIVE_UP_MS = 86_400_000
 """So long after an end and the duration nothing is waited for any more: the key was not heard of,
 or the condition never held long enough."""
 
-HELD, WATCHED = 3, 16
-"""How many values the note of an open alert has, and a saved watch of one that has ended."""
+HELD, WATCHED = frozenset({3, 5}), frozenset({16, 18})
+"""How many values the note of an open alert has, and a saved watch of one that has ended; the
+fewer in rows of builds that did not keep what broke off."""
 
 
 class Watch:
@@ -35,15 +37,18 @@ class Watch:
         episode: The alert; its own life's as long as it is open.
         held: Since when the condition holds, or None.
         over: When the alert ended, or None.
+        broken: When the condition last ceased to hold, or None; it had then held for `lasted` ms.
 
     """
 
-    __slots__ = ("episode", "held", "over")
+    __slots__ = ("broken", "episode", "held", "lasted", "over")
 
     def __init__(self, episode: Episode) -> None:
         self.episode = episode
         self.held: int | None = None
         self.over: int | None = None
+        self.broken: int | None = None
+        self.lasted = 0
 
 
 class Proofs:
@@ -89,6 +94,8 @@ class Proofs:
             holds = self._judge.verified(key, watch.episode, event, at_ms)
             if holds is None or holds is (watch.held is not None):
                 continue
+            if watch.held is not None:
+                watch.broken, watch.lasted = at_ms, at_ms - watch.held
             watch.held = at_ms if holds else None
             self._host.touch(key)
             self._await(key, watch, at_ms)
@@ -121,32 +128,55 @@ class Proofs:
             elif at_ms >= self._until(watch):
                 self._host.touch(key)
                 self._host.count("never-verified")
+                self._host.unproved(key, at_ms, self.progress(watch, at_ms))
                 self._forget(key, watch)
 
     def save(self, key: str) -> list[Any]:
-        """The key's watches as plain values; an open alert's only where its condition holds."""
+        """The key's watches as plain values; an open alert's only where its condition held once."""
         found: list[Any] = []
         for watch in self.keys.get(key, ()):
-            one = watch.episode
-            if watch.over is None:
-                found += [[one.part, one.since, watch.held]] if watch.held is not None else []
-            else:
-                found.append([*one.save(self._codec), one.id, watch.held, watch.over])
+            one, broke = watch.episode, [watch.broken, watch.lasted]
+            if watch.over is not None:
+                found.append([*one.save(self._codec), *broke, one.id, watch.held, watch.over])
+            elif watch.held is not None or watch.broken is not None:
+                found.append([one.part, one.since, watch.held, *broke])
         return found
 
     def load(self, key: str, plain: list[Any]) -> None:
         """Take up one value that `save` wrote, timers included; open alerts are there already."""
-        if len(plain) == HELD:
+        if len(plain) in HELD:
             for watch in self.keys.get(key, ()):
                 if [watch.episode.part, watch.episode.since] == plain[:2]:
                     watch.held = plain[2]
+                    watch.broken, watch.lasted = plain[3:] or (None, 0)
             return
-        watch = self.begin(key, Episode.load(plain[:-3], self._codec))
+        watch = self.begin(key, Episode.load(plain[:SAVED], self._codec))
         watch.episode.id, watch.held, watch.over = plain[-3:]
+        watch.broken, watch.lasted = plain[SAVED:-3] or (None, 0)
         self._host.wake(self._until(watch), key)
         due = self._due(watch)
         if due is not None:
             self._host.wake(due, key)
+
+    def progress(self, watch: Watch, at_ms: int) -> Progress:
+        """How far the proof of one alert is at an instant: what it waits for, and how long yet."""
+        held, over = watch.held, watch.over
+        for_ms = 0 if held is None else min(at_ms - held, self._hold_ms)
+        steps = [
+            Step("proof-ended", met=over is not None, at_ms=over),
+            Step("proof-holds", met=held is not None, at_ms=held),
+        ]
+        if self._hold_ms:
+            enough = held is not None and for_ms >= self._hold_ms
+            steps.append(Step("proof-held", enough, for_ms, self._hold_ms, "ms"))
+        if held is None and watch.broken is not None:
+            steps.append(Step("proof-broken", None, watch.lasted, self._hold_ms, "ms",
+                              watch.broken))  # fmt: skip
+        if over is not None:
+            given_up = at_ms >= self._until(watch)
+            name = "proof-given-up" if given_up else "proof-until"
+            steps.append(Step(name, False if given_up else None, at_ms=self._until(watch)))
+        return Progress(watch.episode.id, tuple(steps))
 
     def _await(self, key: str, watch: Watch, at_ms: int) -> None:
         """Tell at once what is proved by now, or ask for the instant at which it will be."""
@@ -176,6 +206,23 @@ class Proofs:
         self.keys[key].remove(watch)
         if not self.keys[key]:
             del self.keys[key]
+
+
+class Waiting(NamedTuple):
+    """What a saved watch of an alert that has ended says by itself, without its rule."""
+
+    id: str
+    held: int | None
+    over: int
+    broken: int | None = None
+    lasted: int = 0
+
+
+def waiting(plain: Any) -> Waiting | None:
+    """Of one value of a saved row, the watch that it is; None if it is something else."""
+    if not isinstance(plain, list) or len(plain) not in WATCHED:
+        return None
+    return Waiting(*plain[-3:], *plain[SAVED:-3])
 
 
 def _in_order(watch: Watch) -> tuple[int, str]:

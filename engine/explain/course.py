@@ -4,7 +4,7 @@ It is the core that runs live, fed with the same records; it is only looked at b
 each event of the key, so nothing of what it does is changed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from engine.alerts.context import Names, Surroundings
 from engine.decode.record import FeedDecoder
 from engine.explain.conditions import Asked, holds
 from engine.explain.funnel import Funnel, Intake, Part, Told
+from engine.explain.proofs import Proving
 from engine.explain.words import values_of
 from engine.feeds.alerts import ALERTS
 from engine.model.change import Change, Transition
@@ -25,6 +26,7 @@ from engine.pipeline import Space
 from engine.ports import Batch
 from engine.ruleset.compile import Program
 from engine.ruleset.expr import Tools
+from engine.ruleset.spec import Project
 
 _ALWAYS = frozenset(
     {"cross-counts", "cross-settled", "cross-while", "sequence-wait", "sequence-absent"}
@@ -67,6 +69,7 @@ class Course:
     nearly: list[Note] = field(default_factory=list)
     _parts: list[tuple[Space, int]] = field(default_factory=list)
     _eyes: dict[str, "_Eye"] = field(default_factory=dict)
+    _proving: Proving | None = None
     _fired: int = 0
 
     def watch(self, spaces: Mapping[str, Space]) -> None:
@@ -75,6 +78,7 @@ class Course:
             for number, rule in enumerate(space.program.rules):
                 if rule.spec.id == self.rule:
                     self._watch(space, number)
+                    self._prove(space, number)
                 if rule.spec.id.partition("/")[0] == self.rule:
                     self._parts.append((space, number))
 
@@ -97,8 +101,7 @@ class Course:
     def funnel(self, at_ms: int) -> Funnel:
         """The answer, at an instant up to which everything has happened."""
         spec = self.program.project.rules[self.rule]
-        zone = next((f.time.zone for n, f in self.program.project.feeds.items() if n in spec.feeds),
-                    "Asia/Shanghai")  # fmt: skip
+        zone = zone_of(self.program.project, spec.feeds)
         return Funnel(
             rule=self.rule,
             key=self.key,
@@ -114,6 +117,10 @@ class Course:
             misses=sorted(
                 [*self.errors[-MISSES:], *self.nearly, *self.misses], key=lambda one: one.at_ms
             ),
+            verify=spec.verify,
+            proofs=[]
+            if self._proving is None
+            else self._proving.told(at_ms, looked=bool(self.intakes)),
         )
 
     def tries(self, at_ms: int) -> list[Progress]:
@@ -125,6 +132,17 @@ class Course:
             found = [Progress(one.part, (*before, *one.steps)) for one in some] or found
             before = found[0].steps if found else ()
         return found
+
+    def _prove(self, space: Space, number: int) -> None:
+        """Look at what the rule's `verify` is asked, where it has one."""
+        project = self.program.project
+        spec, logic = project.rules[self.rule], space.logics[number]
+        if spec.verify_if is None or logic.life.proofs is None:
+            return
+        zone = zone_of(project, spec.feeds)
+        tools = Tools(zones=project.zones, calendars=project.calendars, zone=zone)
+        asked = Asked(spec.verify_if, tools, zone)
+        self._proving = Proving(logic, space.hosts[number], self.key, asked)
 
     def _watch(self, space: Space, number: int) -> None:
         """Put ourselves before and behind the rule's handlers and timers."""
@@ -314,6 +332,12 @@ def told(change: Change) -> Told:
     return Told(
         str(change.transition), change.at_ms, change.severity, change.episode_id, change.summary
     )
+
+
+def zone_of(project: Project, feeds: Collection[str]) -> str:
+    """The time zone in which the first of some feeds tells its times."""
+    found = (feed.time.zone for name, feed in project.feeds.items() if name in feeds)
+    return next(found, "Asia/Shanghai")
 
 
 def operator_of(when: object) -> str:

@@ -60,6 +60,27 @@ class Told(msgspec.Struct, frozen=True):
     summary: dict[str, str] = {}
 
 
+class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far the proof of one alert came that what it is about is over.
+
+    Attributes:
+        episode_id: Which alert.
+        since_ms: When it began.
+        given_up: Whether it is waited for no longer.
+        steps: What must be so before it is told, each with its figures.
+        last: The condition part by part, for the newest event of which it could be asked.
+        broke: The same of the event that broke it off last, if one did.
+
+    """
+
+    episode_id: str
+    since_ms: int
+    given_up: bool = False
+    steps: tuple[Step, ...] = ()
+    last: list[Part] = []
+    broke: list[Part] = []
+
+
 class Funnel(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Everything that answers why a rule fired, or did not, for one key at one instant.
 
@@ -69,6 +90,8 @@ class Funnel(msgspec.Struct, kw_only=True, omit_defaults=True):
         tries: How far the key is at that instant.
         fired: What became of its alerts, newest last.
         misses: How near it came before, newest last.
+        verify: The rule's `verify` as it is written; empty where it has none.
+        proofs: How far the proofs came that alerts are over, of those that have not been given.
 
     """
 
@@ -84,6 +107,8 @@ class Funnel(msgspec.Struct, kw_only=True, omit_defaults=True):
     tries: list[Progress] = []
     fired: list[Told] = []
     misses: list[Note] = []
+    verify: str = ""
+    proofs: list[Proof] = []
 
     @property
     def best(self) -> Progress | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.explain.funnel import FIRED, SEEN, WHERE, Funnel, Intake, Part, Told
+from engine.explain.funnel import FIRED, SEEN, WHERE, Funnel, Intake, Part, Proof, Told
 from engine.model.formats import (
     format_distance,
     format_duration,
@@ -16,6 +16,7 @@ from engine.text import catalogue, say
 
 _MARKS = {True: "✓", False: "✗", None: "·"}
 _TRIES = 5
+_SECOND_MS = 1000
 
 
 def as_text(funnel: Funnel, lang: str) -> str:
@@ -39,6 +40,10 @@ def as_text(funnel: Funnel, lang: str) -> str:
     if funnel.fired:
         lines += ["", say("why-alerts", lang)]
         lines += [f"  {_told(one, zone, lang)}" for one in funnel.fired]
+    if funnel.proofs:
+        lines += ["", say("why-proofs", lang, text=funnel.verify)]
+        for proof in funnel.proofs:
+            lines += proof_lines(proof, zone, lang)
     if funnel.misses:
         lines += ["", say("why-nearest", lang)]
         for note in funnel.misses:
@@ -73,13 +78,29 @@ def note_lines(note: Note, zone: str, lang: str) -> list[str]:
     if note.kind == "error":
         return [f"  {at}  {say('why-error', lang, detail=note.detail)}"]
     unmet = [step for step in note.progress.steps if not step.met]
+    if note.kind == "unproved":
+        unmet = [step for step in unmet if step.name != "proof-given-up"]
     comma = "；" if lang == "zh" else "; "
     missing = comma.join(sentence(step, zone, lang) for step in unmet)
+    if note.kind == "unproved":
+        missing = say("why-unproved", lang, episode=note.progress.part, what=missing)
     lines = [f"  {at}  {missing}"]
     if note.progress.steps and note.progress.steps[0].name == "condition":
         met = [step for step in note.progress.steps if step.met]
         lines += [f"      {_MARKS[True]} {sentence(step, zone, lang)}" for step in met]
     return lines
+
+
+def proof_lines(proof: Proof, zone: str, lang: str) -> Iterator[str]:
+    """How far the proof of one alert is, and what the newest event said to the condition."""
+    name = "why-proof-never" if proof.given_up else "why-proof-not-yet"
+    since = format_time(proof.since_ms, zone, lang)
+    yield f"  {say(name, lang, episode=proof.episode_id, since=since)}"
+    yield from (f"  {line}" for line in step_lines(proof.steps, zone, lang))
+    for title, parts in (("why-proof-broke", proof.broke), ("why-proof-last", proof.last)):
+        if parts:
+            yield f"    {say(title, lang)}"
+            yield from (_part(part, lang) for part in parts)
 
 
 def sentence(step: Step, zone: str, lang: str) -> str:
@@ -102,7 +123,12 @@ def _short(step: Step, lang: str) -> str:
     """What is missing of what is needed."""
     have, need = step.have, step.need
     if isinstance(have, int | float) and isinstance(need, int | float):
-        return _quantity(abs(need - have), step.unit, lang)
+        short = abs(need - have)
+        # A watermark lies a millisecond beside whole seconds.
+        whole = step.unit == "ms" and short >= _SECOND_MS
+        return _quantity(
+            round(short / _SECOND_MS) * _SECOND_MS if whole else short, step.unit, lang
+        )
     return ""
 
 

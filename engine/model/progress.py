@@ -92,7 +92,8 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept of a try that came to nothing, or of a rule's own fault about a key.
 
     Attributes:
-        kind: `near-miss` or `error`.
+        kind: `near-miss`, `unproved` (an alert ended, and what proves it over did not come), or
+            `error`.
         at_ms: When it ended (event time).
         detail: What was wrong, of a fault.
 

@@ -6,6 +6,7 @@ from heapq import heappush
 from typing import Any, Protocol
 
 from engine.alerts.lifecycle import Life
+from engine.model.progress import Progress
 from engine.ports import Sent
 
 Event = Any
@@ -47,12 +48,23 @@ class Host:
         send: Hands an event to another key space.
         tell: Says what an operator of the engine must hear about: kind, detail, event time.
         missed: Says that a try of a key is about to end without firing, while it can be looked at.
+        unproved: Says how far the proof of an alert of a key came that is not waited for any more.
         count: Counts what happened under the rule's name.
         turn: The event that is being handled; kept up for operators that ask for it.
 
     """
 
-    __slots__ = ("count", "dirty", "missed", "number", "send", "tell", "timers", "turn")
+    __slots__ = (
+        "count",
+        "dirty",
+        "missed",
+        "number",
+        "send",
+        "tell",
+        "timers",
+        "turn",
+        "unproved",
+    )
 
     def __init__(
         self,
@@ -64,6 +76,7 @@ class Host:
         count: Callable[[str], None] = lambda _name: None,
         missed: Callable[[str, int], None] = lambda _key, _at_ms: None,
         turn: Turn | None = None,
+        unproved: Callable[[str, int, Progress], None] = lambda _key, _at_ms, _how: None,
     ) -> None:
         self.number = number
         self.timers = timers
@@ -71,6 +84,7 @@ class Host:
         self.send = send
         self.tell = tell
         self.missed = missed
+        self.unproved = unproved
         self.count = count
         self.turn = turn or Turn()
 

@@ -67,6 +67,8 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
     for name in spec.when.alert_types():
         if rule.scope is not None and name in rule.scope.names and rule.scope.in_event(name):
             notes.add(("when", operator), "W240", at_key=True, name=name, text=operator)
+    if spec.verify and not spec.when.of_keys():
+        notes.add(("verify",), "W221", text=operator)
     for lookup in spec.lookups:
         if lookup.name not in rule.used_names:
             notes.add(("lookup", lookup.name), "W205", name=lookup.name, at_key=True)

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import msgspec
 
+from engine.alerts.proof import Waiting, waiting
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.explaining import Asked, folder_of, unknown
 from engine.edge.cli.voice import voice
 from engine.edge.store.notes import read_notes
 from engine.edge.store.schema import FILE_NAME, connect_reader
 from engine.errors import EnvironmentUnusable
-from engine.explain.words import alert_text, note_lines
+from engine.explain.words import alert_text, note_lines, step_lines
 from engine.model.change import Change, Transition
 from engine.model.formats import format_time
-from engine.model.progress import Note
+from engine.model.progress import Note, Step
+from engine.state.codec import unpack_row
 
 _PREFIX = 4
 """So many characters of an id are compared to find the one that was meant."""
@@ -36,20 +38,61 @@ def explain_alert(asked: Asked) -> int:
     """
     if asked.data:
         changes = [one for path in asked.data for one in _from_file(Path(path), asked.what)]
-        near, notes = list[str](), list[Note]()
+        near, notes, proof = list[str](), list[Note](), None
     else:
         with closing(database_of(folder_of(asked))) as link:
             changes = list(changes_of(link, asked.what))
             near = [] if changes else _alike(link, asked.what)
-            notes = [*read_notes(link, changes[0].rule, changes[0].key)] if changes else []
+            notes = _notes_of(link, changes[0]) if changes else []
+            proof = _waited_for(link, changes) if changes else None
     if not changes:
         raise Misuse(_no_alert(asked, near))
     if voice().json:
         plain = [msgspec.to_builtins(change) for change in changes]
-        voice().data({"changes": plain, "notes": msgspec.to_builtins(notes)})
+        awaited = None if proof is None else proof._asdict()
+        voice().data({"changes": plain, "notes": msgspec.to_builtins(notes), "proof": awaited})
     else:
         _print(changes, notes)
+        if proof is not None:
+            _print_proof(changes[0], proof, asked)
     return Exit.FINE
+
+
+def _notes_of(link: sqlite3.Connection, change: Change) -> list[Note]:
+    """Near misses and faults of the alert's key, and what became of the alert's own proof."""
+    found = read_notes(link, change.rule, change.key)
+    return [
+        note for note in found if note.kind != "unproved" or note.progress.part == change.episode_id
+    ]
+
+
+def _waited_for(link: sqlite3.Connection, changes: Sequence[Change]) -> Waiting | None:
+    """What the saved state says of a proof that the alert is over, while it is waited for."""
+    rows = link.execute(
+        "SELECT value FROM state WHERE rule = ? AND key = ?", (changes[0].rule, changes[0].key)
+    )
+    for (value,) in rows:
+        payload = unpack_row(value)[1]
+        last = payload[-1] if isinstance(payload, list) and payload else None
+        for plain in last if isinstance(last, list) else ():
+            found = waiting(plain)
+            if found is not None and found.id == changes[0].episode_id:
+                return found
+    return None
+
+
+def _print_proof(change: Change, proof: Waiting, asked: Asked) -> None:
+    """What of the proof is there; the rule itself is not asked, it may be gone."""
+    speak, lang = voice(), voice().lang
+    steps = [Step("proof-holds", met=proof.held is not None, at_ms=proof.held)]
+    if proof.held is None and proof.broken is not None:
+        steps.append(Step("proof-ceased", None, proof.lasted, unit="ms", at_ms=proof.broken))
+    speak.line("")
+    folder = asked.folder or "."
+    words = {"rule": change.rule, "key": change.key, "folder": folder}
+    speak.line(speak.say("explain-unproved", **words))
+    for line in step_lines(steps, _ZONE, lang):
+        speak.line(line)
 
 
 def _no_alert(asked: Asked, near: Sequence[str]) -> str:

@@ -58,6 +58,10 @@ class OperatorSpec:
         """Whether alerts about one key are about things of their own, such as zones."""
         return False
 
+    def of_keys(self) -> bool:
+        """Whether its alerts are about the key of the events, so that one can prove them over."""
+        return True
+
     def span_ms(self) -> int:
         """How long it looks back before it fires; a longer `for` is probably a mistake. 0: none."""
         return 0

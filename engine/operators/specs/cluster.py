@@ -32,6 +32,10 @@ class ClusterSpec(OperatorSpec):
     grows: tuple[int, ...] = ()
     keep: int = 2000
 
+    def of_keys(self) -> bool:
+        """They are about records that are alike, of which a key may have many groups."""
+        return False
+
     def fields(self) -> frozenset[str]:
         """What the text and the caller are read from."""
         return frozenset(

@@ -88,6 +88,10 @@ class CorrelatePlaceSpec(CorrelateSpec):
         """They must."""
         return True
 
+    def of_keys(self) -> bool:
+        """They are about places."""
+        return False
+
     def fields(self) -> frozenset[str]:
         """As by key; what tells events apart, and of alerts which one it is."""
         return CorrelateSpec.fields(self) | self.ids | {"episode"}

@@ -54,6 +54,10 @@ class NearSpec(OperatorSpec):
     apart: int | None = None
     from_: int | None = None
 
+    def of_keys(self) -> bool:
+        """They are about keys that are together, or one that is alone."""
+        return False
+
     def needs(self) -> tuple[int, ...]:
         """How many of each kind a gathering needs; one number where there are no kinds."""
         return tuple(kind.count for kind in self.kinds) or (1,)
@@ -94,6 +98,10 @@ class NearPart(OperatorSpec):
 
     near: NearSpec
     times: frozenset[str]
+
+    def of_keys(self) -> bool:
+        """As the whole."""
+        return False
 
     def expressions(self, feed: str) -> "Sequence[Typed]":
         """As the whole."""

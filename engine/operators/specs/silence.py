@@ -87,6 +87,10 @@ class FeedSilenceSpec(SilenceSpec):
         """It is."""
         return True
 
+    def of_keys(self) -> bool:
+        """They are about a feed."""
+        return False
+
     def keeps_every_key(self) -> bool:
         """Of all keys only the newest time is remembered."""
         return False
