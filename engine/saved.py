@@ -1,9 +1,10 @@
 """What of a partition is saved, and how it is taken up again."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from engine.operators.remembered import rows_remembered
 from engine.ports import Outcome, Position, SourceId, Write
 from engine.ruleset.spec import RuleSpec
 from engine.state.codec import REMEMBERED, Meta, pack_meta, pack_row, unpack_meta
@@ -59,6 +60,26 @@ def collect(space: "Space", outcome: Outcome, released: int) -> None:
         there = {(write.rule, write.key) for write in outcome.writes}
         outcome.writes += [Write(*one, None) for one in sorted(space.pending - there)]
         space.pending = set()
+
+
+def rows_of(space: "Space", rules: Collection[str]) -> list[Write]:
+    """The rows of some rules (by id), packed from memory: what the outcomes so far have saved.
+
+    Ask between two outcomes. Rows that lie dormant are given as they were read. A key that came
+    from a partition that was further on has its row without that instant, which the partition
+    itself remembers (`space.floors`).
+    """
+    found: list[Write] = []
+    for number, (rule, logic) in enumerate(zip(space.program.rules, space.logics, strict=True)):
+        name = rule.spec.id
+        if name not in rules:
+            continue
+        rows = dict(space.dormant.rows.get(number, {}))
+        for key in rows_remembered(logic) - rows.keys():
+            if (kept := logic.save(key)) is not None:
+                rows[key] = pack_row(rule.spec.hash, kept)
+        found += [Write(name, key, rows[key]) for key in sorted(rows)]
+    return found
 
 
 def restore(

@@ -44,6 +44,7 @@ POINTS: Mapping[str, str] = {
     "recovery-end": "state is restored, nothing is read on from it",
     "reload-built": "edited rules are checked and compiled, nothing of them works yet",
     "swap-begun": "between two batches, the edited rules have taken up what they remember",
+    "swap-in-memory": "every partition of a worker has gone over in memory, nothing is written",
     "swap-not-committed": "the change of rules is in the open transaction",
     "swap-committed": "the change of rules is on disk, no event was worked on under it",
     "partitions-revoked": "partitions are taken away, their units still have their memory",

@@ -11,6 +11,7 @@ from engine.alerts.lifecycle import Judge, Life
 from engine.model.row_keys import parts_of, row_key
 from engine.operators.base import Event, EventCodec, Host
 from engine.operators.near_crowd import Crowd
+from engine.operators.specs.base import mark_of
 from engine.operators.specs.near import NearSpec
 
 LISTED = 20
@@ -69,17 +70,21 @@ class Owned:
         self._host = host
         self._owner = owner
 
+    def row(self, about: str) -> str:
+        """The key of the row about one of the owner's things."""
+        return row_key(self._owner, about)
+
     def count(self, name: str) -> None:
         """As the host's."""
         self._host.count(name)
 
     def wake(self, at_ms: int, about: str) -> None:
         """As the host's, about one of the owner's things."""
-        self._host.wake(at_ms, row_key(self._owner, about))
+        self._host.wake(at_ms, self.row(about))
 
     def touch(self, about: str) -> None:
         """As the host's, about one of the owner's things."""
-        self._host.dirty.add(row_key(self._owner, about))
+        self._host.dirty.add(self.row(about))
 
     def missed(self, about: str, at_ms: int) -> None:
         """As the host's, about one of the owner's things."""
@@ -115,6 +120,8 @@ class GroundLogic:
 
         """
         self.spec = spec
+        self.mark = mark_of(spec)
+        self.anew = 0  # when all must be asked anew, because the rule was edited
         self.needs = spec.needs()
         self.kinds = tuple(kind.name for kind in spec.kinds)
         self.target = target
@@ -150,6 +157,10 @@ class GroundLogic:
     def on_timer(self, key: str, at_ms: int) -> None:
         """An instant is over, or something that was owed to a key falls due."""
         _, about = parts_of(key)
+        if self.anew and at_ms >= self.anew:
+            self.anew, self.doubt = 0, dict(self.all)
+            for who in self.all:
+                self.host.touch(who)
         if about in self.all:
             self.doubt[about] = self.all[about]
         if self.notes or self.doubt:
@@ -240,6 +251,8 @@ class GroundLogic:
                 member.feed,
                 self.codec.plain(member.event),
                 self.save_more(member),
+                self.mark,
+                *([self.anew] if self.anew else []),
             ]
         return [plain, episodes] if plain is not None or episodes else None
 
@@ -252,7 +265,10 @@ class GroundLogic:
         _, who = parts_of(key)
         plain, episodes = saved
         if plain is not None:
-            here, lon, lat, kind, came, last, feed, event, more = plain
+            here, lon, lat, kind, came, last, feed, event, more, *about = plain
+            if len(about) > 1:
+                self.anew = about[1]
+                self.host.wake(self.anew, "")
             member = self.all[who] = self.present_type(who, len(self.needs))
             member.lon, member.lat, member.kind = lon, lat, kind
             if here:

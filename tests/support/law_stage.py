@@ -7,6 +7,7 @@ from typing import TypeVar
 from dormant_rows import check_dormant
 from hypothesis import given, settings
 from hypothesis.strategies import SearchStrategy
+from kept_rows import check_kept
 from small_world import Line, Saved, compiled
 
 from engine.model.change import Change
@@ -61,6 +62,7 @@ class Stage:
                 space.ingest("log", SourceId("readings"), log[read.get(name, 0) : cut])
                 read[name] = cut
                 saved.keep(name, space.advance())
+                check_kept(space, saved.rows[name])
         until = max((at for at, _, _ in lines), default=T0) + self.forgets_after_ms
         for name, space in engine.spaces.items():
             saved.keep(name, space.advance(until))

@@ -6,6 +6,7 @@ from math import cos, radians
 
 import near_oracle as oracle
 import orjson
+from kept_rows import check_kept
 from small_world import MIN, T0, compiled
 
 from engine.chain import Chain
@@ -175,6 +176,9 @@ class Run:
             self.changes += outcome.changes
             for row in outcome.writes:
                 self.kept[name, row.rule, row.key] = row.value or b""
+        for name, space in self.spaces.items():
+            kept = {(r, key): value for (s, r, key), value in self.rows().items() if s == name}
+            check_kept(space, kept)
 
     def rows(self) -> dict[tuple[str, str, str], bytes]:
         """The rows that are not forgotten."""

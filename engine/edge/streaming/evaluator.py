@@ -7,7 +7,7 @@ was, or all of it was. Memory that ran ahead of a failed transaction is thrown a
 The rules work on a batch while the one before is saved, so that neither waits for the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -24,7 +24,10 @@ from engine.edge.streaming.quiet import Quiet
 from engine.edge.streaming.routed import Reached, read_routed
 from engine.edge.streaming.topics import SpaceLayout
 from engine.feeds.derived import source_of
-from engine.ports import Core, Outcome, Position, Record, SourceId
+from engine.handover import Handover, edited, taken_over
+from engine.pipeline import Space
+from engine.ports import Core, Outcome, Position, Record, SourceId, Write
+from engine.saved import rows_of
 from engine.state.codec import unpack_meta
 from engine.state.watermark import NEVER
 
@@ -36,15 +39,11 @@ class Evaluator:
 
     def __init__(self, kit: Kit, space: SpaceLayout, partition: int) -> None:
         self.name = kit.layout.names.writer(kit.layout.names.state(space.name), partition)
-        self._readers = _readers(kit, space.name)
-        self.group = f"send-{space.name}" if self._readers else self.name
         self.inputs = tuple(TP(topic, partition) for topic in space.inputs)
         self.starts: dict[TP, int | None] = dict.fromkeys(self.inputs)
-        self._kit = kit
         self._space = space
         self._partition = partition
-        self._program = kit.program.spaces[space.name]
-        self._sources = _sources(kit, space, partition)
+        self._learn(kit)
         self._ledger = Ledger(kit.link, self.name)
         self._core: Core | None = None
         self._quiet = Quiet({}, 0.0)
@@ -53,6 +52,15 @@ class Evaluator:
         self._taken: list[tuple[TP, Sequence[Fresh]]] = []
         self._unsaved_since: float | None = None
         self._told = NEVER
+        self._owed: Outcome | None = None
+
+    def _learn(self, kit: Kit) -> None:
+        """What the program says of the key space: its rules, its sources, who reads from it."""
+        self._kit = kit
+        self._program = kit.program.spaces[self._space.name]
+        self._sources = _sources(kit, self._space, self._partition)
+        self._readers = _readers(kit, self._space.name)
+        self.group = f"send-{self._space.name}" if self._readers else self.name
 
     async def open(self) -> None:
         """Fence earlier owners, read the state back, and know from where to read on."""
@@ -66,8 +74,7 @@ class Evaluator:
         for place in self.inputs:
             position = positions.get(log_of(place))
             self.starts[place] = None if position is None else position.committed
-        waits = {source: _idle_after_s(self._kit, source) for source in self._sources}
-        self._quiet = Quiet(waits, self._kit.clock())
+        self._quiet = Quiet(self._waits(), self._kit.clock())
         self._core, self._taken, self._ticks, self._unsaved_since = core, [], [], None
         self._told = NEVER
         if self._readers:
@@ -136,6 +143,53 @@ class Evaluator:
     async def settle(self) -> None:
         """Return when all that was worked on is saved; raises why it is not."""
         await self._ledger.settle()
+
+    def rows(self, wanted: Mapping[str, Collection[str]]) -> tuple[str, list[Write]]:
+        """What it remembers of some rules, as it would be saved."""
+        core, name = self._core, self._space.name
+        held = isinstance(core, Space) and name in wanted
+        return name, rows_of(cast("Space", core), wanted[name]) if held else []
+
+    def succession(self, kit: Kit) -> Callable[[], None]:
+        """Let edited rules take up what is remembered; see `engine/handover.py`.
+
+        Raises:
+            StateError: one of them cannot.
+
+        """
+        program = kit.program.spaces[self._space.name]
+        old = cast("Space", self._running)
+        new = cast("Space", kit.make_core(program, self._partition, self._space.partitions))
+        over = Handover(old, new, rows_of(old, edited(self._program, program)))
+        return lambda: self._go_on(kit, over)
+
+    def _go_on(self, kit: Kit, over: Handover) -> None:
+        """Work under another program; what that did to state is owed to the next transaction."""
+        core, known = over.complete(), set(self._sources)
+        self._learn(kit)
+        crashpoint.watch_timers(core)
+        for source in self._sources:
+            if source not in known:
+                core.announce(source)
+        self._quiet.wait_for(self._waits(), kit.clock())
+        self._core, self._owed = core, taken_over(core)
+        self._meta = self._owed.meta
+
+    async def keep_succession(self, saved: Callable[[], None]) -> None:
+        """Begin to save what going over did: state, alerts that are closed, positions."""
+        outcome, self._owed, self._unsaved_since = self._owed, None, None
+        if outcome is None:
+            return
+
+        def told(seconds: float) -> None:
+            self._saved(outcome, seconds)
+            saved()
+
+        await self._ledger.begin(_met(self._parcels(outcome)), told)
+
+    def _waits(self) -> dict[SourceId, float]:
+        """How long each source may be silent (s)."""
+        return {source: _idle_after_s(self._kit, source) for source in self._sources}
 
     def _run(self, *, late: bool) -> tuple[Outcome, list[Parcel]]:
         """Let the rules see what was taken; what must be saved now, if anything must."""
@@ -231,6 +285,12 @@ class Evaluator:
         self._core = None
         self._kit.figures.released(self._space.name, self._partition)
         await self._ledger.close()
+
+
+def _met(parcels: Sequence[Parcel]) -> Iterator[Parcel]:
+    """The parcels of a change of rules; where all of them are written has a name."""
+    yield from parcels
+    crashpoint.passing("swap-not-committed")
 
 
 def must_leave(outcome: Outcome) -> bool:

@@ -6,13 +6,15 @@ and says from where to read. A partition is read only while all units that read 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
 from faust.types import TP
 
 from engine.edge import crashpoint
+from engine.edge.streaming.changeover import Changeover
 from engine.edge.streaming.intake import Fetched, Intake
 from engine.edge.streaming.kit import Kit, Unit
 from engine.edge.streaming.light import Fresh
@@ -22,6 +24,8 @@ from engine.edge.streaming.units import units_for
 from engine.edge.streaming.watchdog import Watchdog
 from engine.errors import EnvironmentUnusable
 from engine.kafka.access import coded
+from engine.ports import Write
+from engine.ruleset.compile import Program
 
 log = structlog.get_logger("streaming")
 
@@ -60,6 +64,7 @@ class Hub:
         self._losses: dict[str, tuple[float, float]] = {}
         self._working = False
         self._closed = False
+        self._change = Changeover(self._turn, self._settle, self._all_open, stop)
         self._always: list[asyncio.Task[None]] = []
         self._beat = 0.0
 
@@ -128,16 +133,16 @@ class Hub:
         """
         if self._closed:
             return
-        wanted = units_for(self._kit, places)
         follows = generation == self._generation + 1
         refusal = self._refusal(places, generation)
         if refusal:
             self._stop(EnvironmentUnusable(refusal))
             return
         self._generation = generation
-        self._since = {name: since for name, since in self._since.items() if name in wanted}
         crashpoint.passing("partitions-assigned")
         async with self._quiet_time():
+            wanted = units_for(self._kit, places)  # by the rules of now: no change of them is near
+            self._since = {name: since for name, since in self._since.items() if name in wanted}
             before, kept = self._units, {name for name in self._open if name in wanted and follows}
             self._open, self._held, self._readers = set(), set(), {}
             self._units = {
@@ -203,6 +208,38 @@ class Hub:
         if records:
             self._kit.figures.worked(self._kit.clock() - begun)
 
+    async def rows(self, wanted: Mapping[str, Collection[str]]) -> dict[str, list[Write]]:
+        """What the open units remember of some rules, by key space; as it would be saved."""
+        found: dict[str, list[Write]] = {name: [] for name in wanted}
+        for name in sorted(self._open):
+            unit = self._units[name]
+            space, rows = await self._kit.work(lambda unit=unit: unit.rows(wanted))  # type: ignore[misc]
+            if rows:
+                found[space] += rows
+        return found
+
+    async def go_over(self, program: Program) -> float:
+        """Go on under another program that reads the same topics; see `changeover.py`.
+
+        Returns:
+            How long no record was worked on (ms), once what was done is saved.
+
+        Raises:
+            StateError: a rule cannot take up what is remembered; nothing has changed.
+            TimeoutError: not all partitions were open for long; nothing has changed.
+
+        """
+
+        def take(kit: Kit) -> None:
+            self._kit = kit
+
+        return await self._change.go_over(lambda: replace(self._kit, program=program), take)
+
+    def _all_open(self) -> list[Unit] | None:
+        """All that this worker was dealt, if all of it is open; that may be nothing at all."""
+        is_whole = self._working and len(self._open) == len(self._units)
+        return list(self._units.values()) if is_whole else None
+
     async def _settle(self) -> None:
         """Return when all that was worked on is saved, or lost."""
         await asyncio.gather(*(self._try(self._units[name], _settle) for name in self._open))
@@ -244,6 +281,7 @@ class Hub:
         first, last = self._losses.get(unit.name, (now, now))
         self._losses[unit.name] = (first if now - last < UNLOST_S else now, now)
         self._open.discard(unit.name)
+        self._change.over(unit.name)
         self._readable -= set(unit.inputs)
         self._intake.drop(unit.inputs)
         self._tell()
@@ -366,6 +404,7 @@ class Hub:
                 self._lagging.add(place)
 
     def _tell(self) -> None:
+        self._change.note()
         self._kit.watcher.holding(len(self._units), len(self._open))
 
 

@@ -1,7 +1,7 @@
 """What every unit of work on a worker shares, and what a unit is."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -12,7 +12,7 @@ from engine.edge.streaming.figures import NO_FIGURES, Figures
 from engine.edge.streaming.light import Fresh
 from engine.edge.streaming.link import Link
 from engine.edge.streaming.topics import Layout
-from engine.ports import Core, Outcome
+from engine.ports import Core, Outcome, Write
 from engine.ruleset.compile import Program, SpaceProgram
 
 
@@ -115,6 +115,28 @@ class Unit(Protocol):
 
     async def settle(self) -> None:
         """Return when all that was worked on is saved; raises why it is not."""
+
+    def rows(self, wanted: Mapping[str, Collection[str]]) -> tuple[str, list[Write]]:
+        """Its key space, and what it remembers of the rules wanted of it; in the rules' thread."""
+
+    def succession(self, kit: Kit) -> Callable[[], None]:
+        """Take up what going on under another program needs; nothing has changed by then.
+
+        To be called between two steps, in the rules' thread, when all is settled.
+
+        Returns:
+            What lets the unit go on under that program; it cannot fail.
+
+        Raises:
+            StateError: a rule of that program cannot take up what was remembered.
+
+        """
+
+    async def keep_succession(self, saved: Callable[[], None]) -> None:
+        """Begin to save what going over to another program did, before anything else.
+
+        `saved` is called once it is saved; if that fails, the next step raises why.
+        """
 
     async def close(self) -> None:
         """Forget everything that is not saved."""

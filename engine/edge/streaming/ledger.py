@@ -78,7 +78,7 @@ class Ledger:
         async with asyncio.timeout(OPEN_S):  # a producer waits for its coordinator without end
             await producer.start()
 
-    async def begin(self, parcels: Sequence[Parcel], saved: Callable[[float], None]) -> None:
+    async def begin(self, parcels: Iterable[Parcel], saved: Callable[[float], None]) -> None:
         """Begin to write all parcels in one transaction; waits for the one before.
 
         Args:
@@ -109,7 +109,7 @@ class Ledger:
         if self._under_way is not None and self._under_way.done():
             await self.settle()
 
-    async def _write(self, parcels: Sequence[Parcel], saved: Callable[[float], None]) -> None:
+    async def _write(self, parcels: Iterable[Parcel], saved: Callable[[float], None]) -> None:
         begun = time.monotonic()
         await self.commit(parcels)
         saved(time.monotonic() - begun)

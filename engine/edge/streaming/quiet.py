@@ -25,6 +25,12 @@ class Quiet:
         self._idle.discard(source)
         self._ticked = max(self._ticked, now_s)
 
+    def wait_for(self, waits_s: Mapping[SourceId, float], now_s: float) -> None:
+        """Go on with other sources or waits; who is new counts as heard just now."""
+        self._waits = dict(waits_s)
+        self._heard = {source: self._heard.get(source, now_s) for source in waits_s}
+        self._idle &= self._heard.keys()
+
     def deaf(self, now_s: float) -> None:
         """The broker does not answer: nobody knows who is silent, and no time passes."""
         self._heard = dict.fromkeys(self._heard, now_s)

@@ -6,7 +6,7 @@ if nothing had been moved; markers tell every partition how far the source is. R
 and the router's own position are one transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -21,7 +21,7 @@ from engine.edge.streaming.parcels import rejected_parcels
 from engine.edge.streaming.quiet import Quiet
 from engine.edge.streaming.routed import marker_line, routed_line
 from engine.edge.streaming.topics import SpaceLayout
-from engine.ports import Record, Rejected, SourceId
+from engine.ports import Record, Rejected, SourceId, Write
 from engine.state.watermark import NEVER
 
 REMIND_S = 60.0
@@ -42,14 +42,9 @@ class Router:
         place = TP(kit.layout.feeds[feed], partition)
         self.inputs: tuple[TP, ...] = (place,)
         self.starts: dict[TP, int | None] = {place: None}
-        self._kit = kit
         self._space = space
         self._source = SourceId(feed, partition)
-        self._decoder = kit.program.feeds[feed].decoder
-        self._lateness_ms = kit.program.feeds[feed].spec.lateness_ms
-        self._idle_after_s = kit.program.feeds[feed].spec.idle_after_ms / 1000
-        self._key_of = kit.program.spaces[space.name].key_of[feed]
-        self._admit = kit.program.spaces[space.name].admit[feed]
+        self._learn(kit)
         self._tells = kit.layout.dead_letters[feed] == space.name
         self._ledger = Ledger(kit.link, self.name)
         self._watermark = NEVER
@@ -59,6 +54,16 @@ class Router:
         self._taken: list[Sequence[Record]] = []
         self._quiet = Quiet({}, 0.0)
         self._reminded = 0.0
+
+    def _learn(self, kit: Kit) -> None:
+        """What the program says of the feed and of the rules by this key."""
+        feed = self._source.feed
+        program, space = kit.program.feeds[feed], kit.program.spaces[self._space.name]
+        self._kit = kit
+        self._decoder = program.decoder
+        self._lateness_ms = program.spec.lateness_ms
+        self._idle_after_s = program.spec.idle_after_ms / 1000
+        self._key_of, self._admit = space.key_of[feed], space.admit[feed]
 
     async def open(self) -> None:
         """Fence earlier owners and read back how far routing was."""
@@ -141,6 +146,24 @@ class Router:
     async def settle(self) -> None:
         """Return when all that was routed is written; raises why it is not."""
         await self._ledger.settle()
+
+    def rows(self, wanted: Mapping[str, Collection[str]]) -> tuple[str, list[Write]]:
+        """It remembers nothing of any rule."""
+        del wanted
+        return self._space.name, []
+
+    def succession(self, kit: Kit) -> Callable[[], None]:
+        """Route by another program; what was routed stays where it is."""
+
+        def go_on() -> None:
+            self._learn(kit)
+            self._quiet.wait_for({self._source: self._idle_after_s}, kit.clock())
+
+        return go_on
+
+    async def keep_succession(self, saved: Callable[[], None]) -> None:
+        """There is nothing to save: how far it is has not changed."""
+        saved()
 
     def _run(self, *, idle: bool) -> list[Parcel]:
         """Everything that one transaction writes."""
