@@ -62,6 +62,12 @@ class Courier:
         self._waiting: list[Letter] = []
         self._worker: asyncio.Task[None] | None = None
 
+    def remember(self, ages_s: Sequence[float]) -> None:
+        """Count messages that were sent so many seconds ago, before a restart."""
+        now_ms = int(self._clock() * 1000)
+        for age_s in sorted(ages_s, reverse=True):
+            self._bucket.put(RateItem("message", now_ms - int(age_s * 1000)))
+
     async def send(self, notice: Notice) -> None:
         """Returns when a message with this delivery in it was taken.
 

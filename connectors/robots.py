@@ -4,7 +4,10 @@ A robot answers HTTP 200 also to what it refuses; the code in the body's JSON sa
 """
 
 import json
+import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +18,7 @@ from pyrate_limiter import Duration, Rate
 
 from connectors.client import Client, Reach
 from connectors.digest import Courier
+from connectors.ledger import Ledger
 from connectors.notice import Notice, read
 from connectors.personal import ToPeople
 from connectors.wording import cut
@@ -27,6 +31,9 @@ PARALLEL = 64
 """Deliveries that may be folded into one message."""
 _LINE = 400
 """Bytes of a delivery within a digest."""
+_WINDOW_S = 60.0
+"""Messages older than this count for no limit any more."""
+_MESSAGES = "messages"
 
 
 class RobotOptions(ToPeople, Reach):
@@ -100,6 +107,8 @@ _MALFORMED, _CODE = "malformed-answer", "code"
 class RobotSink:
     """Posts alerts into a chat group, folded when the robot's limit is reached.
 
+    When messages were sent stands in a file of the sink's own (`robot-<name>.db`), so that a
+    restart does not exceed the limit: some robots are shut for ten minutes then.
     A crash between the robot's answer and our note of it posts a message twice; the number at its
     end is the same.
     """
@@ -117,7 +126,8 @@ class RobotSink:
 
         """
         self.name = name
-        self._options, self._dialect = options, dialect
+        self._options, self._dialect, self._data = options, dialect, folder
+        self._ledger: Ledger | None = None
         token = read_secret(options.token, options.token_file, folder, options.lang)
         if token is None:
             raise EnvironmentUnusable(say("sink-token-missing", options.lang, name=name))
@@ -137,7 +147,18 @@ class RobotSink:
         self._courier = Courier(self._post, self._one, self._many, limits)
 
     async def open(self) -> None:
-        """Make the session."""
+        """Make the session, and count what was sent shortly before a restart.
+
+        Raises:
+            EnvironmentUnusable: the file of its own cannot be used.
+
+        """
+        if self._ledger is None:
+            path = self._data / f"robot-{self.name}.db"
+            self._ledger, now_s = Ledger(self.name, path, self._options.lang), time.time()
+            self._ledger.forget(now_s - _WINDOW_S)
+            sent = self._ledger.spent(_MESSAGES, now_s - _WINDOW_S)
+            self._courier.remember([max(0.0, now_s - at_s) for at_s in sent])
         await self._client.open()
 
     async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
@@ -152,6 +173,9 @@ class RobotSink:
     async def close(self) -> None:
         """Send nothing more and close the session; safe to call twice."""
         await self._courier.close()
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            ledger.close()
         await self._client.close()
 
     def _one(self, notice: Notice) -> bytes:
@@ -192,6 +216,9 @@ class RobotSink:
         return json.dumps(wrapped, ensure_ascii=False).encode()
 
     async def _post(self, message: bytes) -> None:
+        if self._ledger is not None:
+            with suppress(sqlite3.Error):  # a full disk stops no alert: at worst we are too fast
+                self._ledger.spend(_MESSAGES, time.time())
         query = dict(self._dialect.place(self._url, self._token.get_secret_value())[1])
         fields: dict[str, str] = {}
         if self._secret is not None:

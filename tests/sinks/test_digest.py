@@ -179,3 +179,18 @@ async def test_an_error_nobody_expected_reaches_the_sender() -> None:
     with pytest.raises(ValueError, match="its own"):
         await courier.send(notice("d0"))
     await courier.close()
+
+
+async def test_what_was_sent_before_a_restart_counts_for_as_long_as_it_is_young() -> None:
+    peer = Peer()
+    courier = peer.courier()
+    courier.remember([50.0, 10.0])
+    await asyncio.gather(*(courier.send(notice(f"d{n}")) for n in range(2)))
+    await courier.close()
+    assert [ids for _, ids in peer.sent] == [["d0", "d1"]]
+    whole = Peer()
+    courier = whole.courier()
+    courier.remember([70.0, 61.0])
+    await asyncio.gather(*(courier.send(notice(f"d{n}")) for n in range(2)))
+    await courier.close()
+    assert [ids for _, ids in whole.sent] == [["d0"], ["d1"]]

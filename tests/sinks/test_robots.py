@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,18 @@ HOSTILE = (
 )
 
 
-def robot(peer: RobotPeer, **options: object) -> Sink:
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def robot(peer: RobotPeer, folder: Path | None = None, **options: Any) -> Sink:
+    """A robot's sink, in a folder of its own unless one is given."""
     given = {"url": peer.url, "token": TOKEN, "secret": SECRET, **options}
-    return declared(peer.kind, Path("/"), **given)
+    return declared(peer.kind, folder or Path(tempfile.mkdtemp(dir=".")), **given)
 
 
-async def said(peer: RobotPeer, *bodies: tuple[str, bytes], **options: object) -> None:
+async def said(peer: RobotPeer, *bodies: tuple[str, bytes], **options: Any) -> None:
     """Hand over all at once."""
     sink = robot(peer, **options)
     await sink.open()
@@ -182,3 +190,28 @@ async def test_any_two_limits_go_together(second: int, minute: int) -> None:
     async with robot_peer("feishu") as peer:
         await said(peer, a_body(), per_second=second, per_minute=minute)
     assert len(peer.messages) == 1
+
+
+@every_robot
+async def test_a_restart_does_not_exceed_the_limit(kind: str, tmp_path: Path) -> None:
+    async with robot_peer(kind) as peer:
+        for names in (("a", "b"), ("c",)):
+            sink = robot(peer, tmp_path, per_minute=2)
+            await sink.open()
+            for name in names:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(sink.send(*a_body(name), 1), 2.0 if name != "c" else 0.3)
+            await sink.close()
+        assert len(peer.messages) == 2
+        other = robot(peer, tmp_path / "other", per_minute=2)
+        await other.open()
+        await other.send(*a_body("c"), 1)
+        await other.close()
+        assert len(peer.messages) == 3
+
+
+async def test_a_limit_file_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a file where the folder should be")
+    async with robot_peer("wecom") as peer:
+        with pytest.raises(EnvironmentUnusable, match="cannot be written"):
+            await robot(peer, tmp_path / "a", lang="en").open()
