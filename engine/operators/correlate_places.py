@@ -19,6 +19,7 @@ from engine.operators.base import Event, EventCodec, Host
 from engine.operators.correlate_worth import Worth
 from engine.operators.near_crowd import Crowd
 from engine.operators.near_ground import Owned
+from engine.operators.specs.base import mark_of
 from engine.operators.specs.correlate import CorrelatePlaceSpec
 
 _SIGNAL = "\x1e"
@@ -121,6 +122,8 @@ class PlacesLogic:
 
         """
         self.spec = spec
+        self.mark = mark_of(spec)
+        self.anew = 0  # when all must be asked anew, because the rule was edited
         self.worth = Worth(spec, condition)
         self.axes = axes
         self.host = Owned(host, target)
@@ -304,6 +307,8 @@ class PlacesLogic:
     def on_timer(self, key: str, at_ms: int) -> None:
         """A signal expires, a score falls, or an alert asked for this instant."""
         _, about = parts_of(key)
+        if self.anew and at_ms >= self.anew:
+            self._ask_anew(at_ms)
         if about.startswith(_SIGNAL):
             seen = self.keys.get(about)
             if seen is not None and not self._counts(seen, at_ms):
@@ -316,6 +321,20 @@ class PlacesLogic:
         if about in self.life.open:
             self.life.on_timer(about, at_ms)
             self._ended(about, at_ms)
+
+    def _ask_anew(self, at_ms: int) -> None:
+        """Let the edited rule judge all that was kept, as if it had come just now."""
+        self.anew = 0
+        everything = [*self.keys.values()]
+        stirred = [(one.lon, one.lat) for one in everything]
+        stirred += [(site.lon, site.lat) for site in self.sites.values()]
+        for one in everything:
+            self.host.touch(one.id)
+            if not self._counts(one, at_ms):
+                self._drop(one)
+        for key in {ref[0] for ref in self.sites}:
+            self.host.touch(key)
+        self._settle(stirred, at_ms)
 
     def _ended(self, key: str, at_ms: int) -> None:
         """Alerts of a key may have ended by themselves: `clear` uses the signals up."""
@@ -342,14 +361,24 @@ class PlacesLogic:
             site = None if seen.site is None else list(seen.site)
             name = self.spec.signals[seen.number].name
             place = [seen.lon, seen.lat, seen.born, seen.at]
-            return [[name, seen.who, *place, seen.open, seen.times, site], []]
+            return [[name, seen.who, *place, seen.open, seen.times, site, *self._about()], []]
         episodes = self.life.save(about)
         sites = [
-            [one.ref[1], one.lon, one.lat, one.since, one.holds, one.wake]
+            [one.ref[1], one.lon, one.lat, one.since, one.holds, one.wake, *self._about()]
             for one in sorted(self.sites.values(), key=lambda one: one.rank)
             if one.ref[0] == about
         ]
         return [sites, episodes] if sites or episodes else None
+
+    def _about(self) -> list[Any]:
+        """What a row says it is about, and when the edited rule must judge it."""
+        return [self.mark, self.anew] if self.anew else [self.mark]
+
+    def _learn(self, about: list[Any]) -> None:
+        """Take up what a row says of itself."""
+        if len(about) > 1:
+            self.anew = about[1]
+            self.host.wake(self.anew, "")
 
     def load(self, key: str, saved: Any) -> None:
         """Take up a signal or sites with their timers; a signal the rule lost is left out."""
@@ -357,7 +386,8 @@ class PlacesLogic:
         if about.startswith(_SIGNAL):
             self._load_signal(saved[0])
             return
-        for part, lon, lat, since, holds, wake in saved[0]:
+        for part, lon, lat, since, holds, wake, *own in saved[0]:
+            self._learn(own)
             site = Site((about, part), lon, lat, since)
             site.holds, site.wake = holds, wake
             self.sites[site.ref] = site
@@ -367,7 +397,8 @@ class PlacesLogic:
         self.life.load(about, saved[1])
 
     def _load_signal(self, plain: Any) -> None:
-        name, who, lon, lat, born, at_ms, is_open, times, site = plain
+        name, who, lon, lat, born, at_ms, is_open, times, site, *own = plain
+        self._learn(own)
         numbers = [number for number, one in enumerate(self.spec.signals) if one.name == name]
         if not numbers:
             return
@@ -377,7 +408,8 @@ class PlacesLogic:
         self.keys[seen.id] = seen
         self.spots.put(seen.id, lon, lat, seen)
         if not is_open:
-            self.host.wake(at_ms + self.spec.signals[seen.number].within_ms, seen.id)
+            due = at_ms + self.spec.signals[seen.number].within_ms
+            self.host.wake(max(due, self.anew), seen.id)
 
     def size(self) -> int:
         """How many signals and sites are remembered."""

@@ -277,8 +277,9 @@ class NearLogic(GroundLogic):
         self.qualified.put(member.who, lon, lat, member)
         if member.lack is not None:
             self.lacking[member.who] = member
-            self.host.wake(member.lack + self.spec.outside_ms, member.who)
+            self.host.wake(max(member.lack + self.spec.outside_ms, self.anew), member.who)
         if leads is not None:
             member.leads = Gathering(*leads)
             if not member.leads.held:
-                self.host.wake(member.leads.since + self.spec.at_least_ms, member.who)
+                due = member.leads.since + self.spec.at_least_ms
+                self.host.wake(max(due, self.anew), member.who)

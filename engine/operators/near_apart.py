@@ -104,4 +104,4 @@ class ApartLogic(GroundLogic):
         """Take up what was known of its escort, and ask for its timer again."""
         member.had, member.lost, member.held = more
         if member.lost is not None and not member.held:
-            self.host.wake(member.lost + self.spec.at_least_ms, member.who)
+            self.host.wake(max(member.lost + self.spec.at_least_ms, self.anew), member.who)

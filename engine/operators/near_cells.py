@@ -18,6 +18,7 @@ from engine.model.row_keys import parts_of, row_key
 from engine.operators.base import Event, EventCodec, Host
 from engine.operators.near_crowd import Crowd
 from engine.operators.near_note import farewell, forwarded
+from engine.operators.specs.base import mark_of
 from engine.operators.specs.near import NearSpec
 from engine.ports import Sent
 
@@ -71,10 +72,11 @@ class Cellful:
         changed: Keys of which the next part may have to hear.
         gone: Keys that were told and left, with their feed.
         asked: The last instant whose end was asked for.
+        anew: When all of it must be told anew, because the rule was edited; 0 where nothing must.
 
     """
 
-    __slots__ = ("asked", "changed", "crowd", "doubt", "gone", "members")
+    __slots__ = ("anew", "asked", "changed", "crowd", "doubt", "gone", "members")
 
     def __init__(self, radius_m: float) -> None:
         self.members: dict[str, Member] = {}
@@ -83,6 +85,7 @@ class Cellful:
         self.changed: dict[str, Member] = {}
         self.gone: dict[str, str] = {}
         self.asked = -(2**62)
+        self.anew = 0
 
 
 class CellsLogic:
@@ -115,6 +118,7 @@ class CellsLogic:
 
         """
         self.spec = spec
+        self.mark = mark_of(spec)
         self.needs = spec.needs()
         self.places = places
         self.axes = axes
@@ -223,6 +227,10 @@ class CellsLogic:
         full = self.keys.get(key)
         if full is None:
             return
+        if full.anew and at_ms >= full.anew:
+            full.anew, full.changed = 0, dict(full.members)
+            for who in full.members:
+                self.host.touch(row_key(key, who))
         self._judge(full)
         self._tell(key, full, at_ms)
         if not full.members:
@@ -285,12 +293,14 @@ class CellsLogic:
         member = None if full is None else full.members.get(who)
         if member is None:
             return None
-        return [[member.feed, self.codec.plain(member.event), member.told], []]
+        assert full is not None  # noqa: S101 - it has the member
+        about = [self.mark, full.anew] if full.anew else [self.mark]
+        return [[member.feed, self.codec.plain(member.event), member.told, *about], []]
 
     def load(self, key: str, saved: Any) -> None:
         """Take up a key; what it has for company follows when its neighbours are there too."""
         cell, who = parts_of(key)
-        feed, plain, told = saved[0]
+        feed, plain, told, *about = saved[0]
         event = self.codec.event(feed, plain)
         full = self.keys.get(cell)
         if full is None:
@@ -299,6 +309,9 @@ class CellsLogic:
         lon, lat = getattr(event, lon_of), getattr(event, lat_of)
         member = self._place(cell, full, who, lon, lat, event.near_kind)
         member.event, member.feed, member.told, member.fresh = event, feed, told, False
+        if len(about) > 1:
+            full.anew = about[1]
+            self.host.wake(full.anew, cell)
         self._judge(full)
         full.changed.clear()
 

@@ -65,6 +65,7 @@ class ScatterLogic:
         judge: Judge,
         host: Host,
         codec: EventCodec,
+        mark: str = "",
     ) -> None:
         """Make an empty partition.
 
@@ -77,9 +78,11 @@ class ScatterLogic:
             judge: Unused; a part that only sends has no alerts.
             host: Timers, changed keys, sending.
             codec: As the judge.
+            mark: What the rows say they are about.
 
         """
         self.places = places
+        self.mark = mark
         self.sights = sights
         self.extras = extras
         self.silent_ms = silent_ms
@@ -164,11 +167,11 @@ class ScatterLogic:
         seen = self.keys.get(key)
         if seen is None:
             return None
-        return [[seen.lon, seen.lat, seen.last, seen.feed], []]
+        return [[seen.lon, seen.lat, seen.last, seen.feed, self.mark], []]
 
     def load(self, key: str, saved: Any) -> None:
         """Take up where a key was, and wait for its silence."""
-        lon, lat, last, feed = saved[0]
+        lon, lat, last, feed, *_ = saved[0]
         seen = self.keys[key] = Seen(lon, lat, last, feed, self.places.around(lon, lat))
         if self.silent_ms is not None:
             seen.waits = True

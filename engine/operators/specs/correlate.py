@@ -88,6 +88,10 @@ class CorrelatePlaceSpec(CorrelateSpec):
         """They must."""
         return True
 
+    def meaning(self) -> tuple[object, ...]:
+        """Which signals lie together, and what tells them apart."""
+        return self.radius_m, tuple(sorted(self.ids))
+
     def of_keys(self) -> bool:
         """They are about places."""
         return False

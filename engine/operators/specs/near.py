@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.operators.near_note import KIND
-from engine.operators.specs.base import OperatorSpec, Path
+from engine.operators.specs.base import OperatorSpec, Path, written
 
 if TYPE_CHECKING:
     from engine.ruleset.expr import Typed
@@ -77,6 +77,15 @@ class NearSpec(OperatorSpec):
         if self.only_while is None:
             return ()
         return ((("when", "near", "while"), self.only_while, only),)
+
+    def meaning(self) -> tuple[object, ...]:
+        """Who is somewhere, of which kind, and when it is near another."""
+        return (
+            self.radius_m,
+            tuple((kind.name, written(kind.where)) for kind in self.kinds),
+            (self.slower_than_mps, self.speed_field, written(self.only_while), self.silent_ms),
+            (self.apart, self.from_),
+        )
 
     def span_ms(self) -> int:
         """How long keys must be near each other."""

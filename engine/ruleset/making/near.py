@@ -24,7 +24,7 @@ from engine.operators.near_apart import ApartLogic
 from engine.operators.near_cells import CellsLogic
 from engine.operators.near_note import AT, CELL, HERE, KIND, WHO
 from engine.operators.scatter import ScatterLogic, Sight
-from engine.operators.specs.base import OperatorSpec
+from engine.operators.specs.base import OperatorSpec, mark_of
 from engine.operators.specs.near import NearPart, NearSpec
 from engine.ruleset.expr.compile import function as build
 from engine.ruleset.making.base import Function, Make, Making, Part
@@ -159,6 +159,7 @@ def _make_keys(at: Making, places: Places, links: _Links) -> Make:
         at.judge(emit, overflow),
         host,
         at.codec,
+        mark_of(when),
     )
 
 
