@@ -13,6 +13,7 @@ others with it, so a site never creeps further than the radius. What a site is w
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from engine.alerts.budget import HOUR_MS
 from engine.alerts.lifecycle import Judge, Life
 from engine.model.row_keys import parts_of
 from engine.operators.base import Event, EventCodec, Host
@@ -108,6 +109,7 @@ class PlacesLogic:
         judge: Judge,
         host: Host,
         codec: EventCodec,
+        most: int = 0,
     ) -> None:
         """Make an empty partition.
 
@@ -119,8 +121,12 @@ class PlacesLogic:
             judge: The rule's own words.
             host: Timers and changed rows.
             codec: How events are saved.
+            most: So many signals may be remembered at a time; 0 for any number.
 
         """
+        self.most = most
+        self.full = -1
+        self._tell = host.tell
         self.spec = spec
         self.mark = mark_of(spec)
         self.anew = 0  # when all must be asked anew, because the rule was edited
@@ -174,6 +180,9 @@ class PlacesLogic:
             stirred.append(self._drop(seen))
             seen = None
         if seen is None:
+            if self.most and len(self.keys) >= self.most:
+                self._tell_full(at_ms)
+                return None
             seen = Seen(number, event.near_who, *place, at_ms)
             self.keys[seen.id] = seen
             self.spots.put(seen.id, *place, seen)
@@ -185,6 +194,12 @@ class PlacesLogic:
         self.host.touch(seen.id)
         stirred.append((seen.lon, seen.lat))
         return seen
+
+    def _tell_full(self, at_ms: int) -> None:
+        """A signal too many is not looked at; it is told once an hour of event time."""
+        if at_ms // HOUR_MS != self.full:
+            self.full = at_ms // HOUR_MS
+            self._tell("too-many-keys", str(self.most), at_ms)
 
     def _counts(self, seen: Seen, at_ms: int) -> bool:
         """Whether a signal counts at an instant."""

@@ -80,6 +80,7 @@ class SilenceLogic:
     def handler(self, feed: str) -> Callable[[str, Event, int], None]:
         """Take note that a key reported."""
         keys, roster, opened, touch = self.keys, self.roster, self.life.open, self.host.touch
+        clears = self.life.judge.has_clear
 
         def on_event(key: str, event: Event, at_ms: int) -> None:
             if roster is not None and key not in roster:
@@ -90,7 +91,8 @@ class SilenceLogic:
             watch.last, watch.event, watch.feed = at_ms, event, feed
             touch(key)
             if key in opened:
-                self.life.event(key, event, at_ms)
+                if clears:  # otherwise this event ends the alert, and must not make it climb first
+                    self.life.event(key, event, at_ms)
                 self.life.gone(key, at_ms, event)
             if watch.until or not watch.wake:
                 watch.until = 0

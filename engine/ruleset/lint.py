@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from engine.errors import Level, Location, Problem
 from engine.feeds.alerts import ALERTS
 from engine.operators.specs.match import MatchSpec
+from engine.operators.specs.silence import SilenceSpec
 from engine.ruleset.document import Document
 from engine.ruleset.expr import Typed
 from engine.ruleset.known import REGIONS, Known
@@ -17,6 +18,8 @@ from engine.ruleset.ranges import impossible
 from engine.ruleset.spec import Basis, RuleSpec, Severity, Status
 
 _LONG_LATENESS_MS = 3 * 86_400_000
+_PASSING = frozenset({"held", "event_time"})
+"""Names whose values change though nothing is heard."""
 
 
 def lint(
@@ -67,6 +70,10 @@ def _rule(rule: LoadedRule, spec: RuleSpec, known: Known, tested: set[str]) -> N
     for name in spec.when.alert_types():
         if rule.scope is not None and name in rule.scope.names and rule.scope.in_event(name):
             notes.add(("when", operator), "W240", at_key=True, name=name, text=operator)
+    if isinstance(spec.when, SilenceSpec) and not spec.clear:
+        for level in spec.levels:
+            if level.when is not None and not _PASSING.isdisjoint(level.when.names):
+                notes.add(("levels", level.severity.value), "W222")
     if spec.verify and not spec.when.of_keys():
         notes.add(("verify",), "W221", text=operator)
     for lookup in spec.lookups:

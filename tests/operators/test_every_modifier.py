@@ -63,6 +63,10 @@ OPERATORS = {
     "{not: readings, where: kind == 'off', within: 3m}], again: at-once}",
     "correlate": "correlate: {signals: {a: {feed: readings, where: level > 5}, "
     "b: {feed: readings, where: kind == 'on'}}, within: 2m, at_least: 2}",
+    "correlate-by-place": "correlate: {near: 100 meters, signals: "
+    "{a: {feed: readings, where: level > 5}, b: {feed: readings, where: kind == 'on'}}, "
+    "within: 2m, at_least: 2}",
+    "silence-of-a-feed": "silence: {of: feed, at_least: 3m}",
     "cluster": "cluster: {at_least: 3, within: 4m}",
 }
 BY = {"window-by-neighbours": "group"}
@@ -80,10 +84,10 @@ def lines(operator: str, spans: Sequence[tuple[int, int]], cars: Iterable[str] =
     """A record a minute of each car; in the spans what the operator looks for is the case."""
     found = []
     for car in cars:
-        last = END if operator == "silence" else max(end for _, end in spans) + 12
+        last = END if operator.startswith("silence") else max(end for _, end in spans) + 12
         for minute in range(last + 1):
             on = any(start <= minute < end for start, end in spans)
-            if (operator == "silence" and on) or (operator == "session" and not on):
+            if (operator.startswith("silence") and on) or (operator == "session" and not on):
                 continue
             # the guard stands in the yard; an escort is lost when the key is there, away from it
             away = (120.9 + 0.0053 * (minute % 8), 32.0)
@@ -185,11 +189,21 @@ def test_it_climbs_when_it_has_lasted(operator: str) -> None:
 
 
 @every
+def test_it_climbs_when_its_levels_condition_holds(operator: str) -> None:
+    when = "hour(event_time) >= 10"
+    changes = run(operator, f'levels: {{orange: {{when: "{when}"}}}}').changes
+    raised = times(changes, "raised")
+    # a condition is asked of events, and of what is silent there are none
+    expected = [] if operator.startswith("silence") else [True]
+    assert [60 <= at <= 62 for at in raised] == expected
+
+
+@every
 def test_clear_ends_it_before_its_condition_does(operator: str) -> None:
     fired, cleared = plain(operator)
     changes = run(operator, "clear: hour(event_time) >= 10").changes
     first = times(changes, "cleared")[0]
-    assert fired < first <= cleared if operator == "silence" else 60 <= first < cleared
+    assert fired < first <= cleared if operator.startswith("silence") else 60 <= first < cleared
 
 
 @every
@@ -239,12 +253,13 @@ def test_more_alerts_than_an_hour_may_have_are_kept_quiet_and_told(operator: str
 
 @pytest.mark.parametrize(
     "operator",
-    [one for one in OPERATORS if one != "window-by-neighbours"],  # its group is one key
+    # a group of neighbours is one key, and so is a feed
+    [one for one in OPERATORS if one not in {"window-by-neighbours", "silence-of-a-feed"}],
 )
 def test_a_key_too_many_is_not_looked_at_and_told(operator: str) -> None:
     played = play(program(operator, "limits: {keys: 1}"), lines(operator, [LONG], "abc"))
     known = {one.key for one in played.changes}
-    assert len(known) == (0 if operator.startswith("near") else 1)
+    assert len(known) == (0 if operator.startswith("near") or "place" in operator else 1)
     assert {one.kind for one in played.troubles} == {"too-many-keys"}
 
 

@@ -36,7 +36,7 @@ def split(rule: RuleSpec, feeds: Mapping[str, FeedSpec], floor: int) -> tuple[Pa
     }
     return (
         Part(signals, lambda at: _make_signals(at, (ground, derived, rule.id))),
-        Part(places, _make_places, reads, signals.space),
+        Part(places, lambda at: _make_places(at, rule.limits.keys), reads, signals.space),
     )
 
 
@@ -49,13 +49,13 @@ def _make_signals(at: Making, links: tuple[str, Mapping[str, str], str]) -> Make
     )
 
 
-def _make_places(at: Making) -> Make:
-    """The part that puts them together, and raises the alerts."""
+def _make_places(at: Making, most: int) -> Make:
+    """The part that puts them together, and raises the alerts; `most` signals at a time."""
     when = cast("CorrelatePlaceSpec", at.rule.when)
     condition = at.maybe(when.condition)
     axes = {feed: _axes(at, feed) for feed in at.rule.feeds}
     return lambda host, emit, overflow, _owns: PlacesLogic(
-        when, condition, at.rule.id, axes, at.judge(emit, overflow), host, at.codec
+        when, condition, at.rule.id, axes, at.judge(emit, overflow), host, at.codec, most
     )
 
 
