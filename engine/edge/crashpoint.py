@@ -49,8 +49,8 @@ POINTS: Mapping[str, str] = {
     "swap-committed": "the change of rules is on disk, no event was worked on under it",
     "partitions-revoked": "partitions are taken away, their units still have their memory",
     "partitions-assigned": "partitions are given, none of their units is open",
-    "desk-read": "the desk has alerts or a receipt in hand, none is taken",
-    "desk-decided": "the desk has decided about an alert, request or clock, nothing is stored",
+    "desk-read": "the desk has alerts in hand, none is taken",
+    "desk-decided": "the desk has decided about an alert, request, receipt or clock, none stored",
     "desk-cases-kept": "a case is in the desk's open transaction, its moves are not",
     "desk-move-kept": "a move of a case is in the desk's open transaction",
     "desk-paper-queued": "a paper is queued in the desk's open transaction",
@@ -60,6 +60,9 @@ POINTS: Mapping[str, str] = {
     "desk-audited": "the audit's rows are in the desk's open transaction",
     "desk-not-committed": "all that the desk does at once is in its open transaction",
     "desk-committed": "the desk's transaction is on disk, the process has not gone on from it",
+    "receipt-trusted": "a receipt's signature and age are right, its case was not looked up",
+    "receipt-understood": "what a receipt asks of its case is known, nothing of it is stored",
+    "receipt-taken": "a receipt is on disk with what it led to, the outside system has no answer",
 }
 """Every place there is, with what has happened when it is met."""
 

@@ -16,6 +16,7 @@ class Receiver:
     says: str = ""
     url: str = ""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     slow: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -25,6 +26,7 @@ class Receiver:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Take a request and answer by mood."""
         self.got.append((dict(request.headers), await request.read()))
+        self.paths.append(request.path)
         kind, _, detail = self.mood.partition(":")
         match kind:
             case "takes":

@@ -28,7 +28,7 @@ from engine.edge.desk.lease import Lease
 from engine.edge.desk.rows import Kept, is_known, keep_acts, keep_change, upsert, word
 from engine.edge.desk.store import DeskStore
 from engine.edge.desk.tables import incidents, moves, positions, receipts, silences
-from engine.errors import ForewarnError
+from engine.errors import ForewarnError, Problem
 from engine.model.change import Change
 
 log = structlog.get_logger("desk")
@@ -104,9 +104,41 @@ class Keeper:
         self._queued: list[Callable[[set[str]], None]] = []
         self._moved = asyncio.Condition()
 
-    def redeclare(self, desk: Deciding, storm: Storm) -> None:
-        """Decide by other declarations from now on."""
-        self._desk, self._storm = desk, storm
+    async def redeclare_if(
+        self,
+        wrong: Callable[[Connection], Sequence[Problem]],
+        desk: Deciding,
+        storm: Storm,
+        entry: Entry,
+    ) -> Sequence[Problem]:
+        """Decide by other declarations from now on, unless something is wrong with the cases.
+
+        Looked at, noted in the audit and in force in one transaction: no request comes between.
+
+        Args:
+            wrong: What of the cases does not go with them.
+            desk: Decides by them.
+            storm: When papers are gathered by them.
+            entry: Row of the audit.
+
+        Returns:
+            What is wrong; then all is as it was.
+
+        """
+        before = self._desk, self._storm
+
+        def job(link: Connection, _now_ms: int, kept: Kept) -> Sequence[Problem]:
+            found = wrong(link)
+            if not found:
+                kept.entries.append(entry)
+                self._desk, self._storm = desk, storm  # the writing thread's own next job sees it
+            return found
+
+        try:
+            return await self._keep(job)
+        except BaseException:
+            self._desk, self._storm = before
+            raise
 
     def when_queued(self, listener: Callable[[set[str]], None]) -> None:
         """Call `listener` with the sinks that papers were queued for, once they are on disk."""
@@ -283,6 +315,7 @@ class Keeper:
                 try:
                     with link.begin_nested():
                         acts = self._desk.ask(SqlBook(link), request, now_ms)
+                        crashpoint.passing("desk-decided")
                         self._keep_acts(link, acts, now_ms, kept)
                 except ForewarnError as refusal:
                     refusals.append(refusal)

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 from desk_city import a_day, make_city
+from desk_way import DESK, SENDING, TRANSITION
 from receiver import Receiver, receiver
 
-from engine.edge.crashpoint import POINTS, VARIABLE
+from engine.edge.crashpoint import VARIABLE
 
 ROOT = Path(__file__).parents[3]
-SENDING = ("request-sent", "answer-read", "mark-not-committed")
-PLACES = [name for name in POINTS if name.startswith("desk-") and name != "desk-receipt-kept"]
-ONCE = {"desk-read", "desk-position-kept", "desk-audited", "request-sent"}
+ONCE = {"desk-read", "desk-position-kept", "desk-audited", "alert-row-inserted", *SENDING}
 """Met once a look, and everything may come in one look."""
 CARS = 3
 
@@ -77,7 +76,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], 
     return dict(kept(folder)), said
 
 
-@pytest.mark.parametrize("place", [*PLACES, *SENDING])
+@pytest.mark.parametrize("place", [*TRANSITION, *DESK, *SENDING])
 async def test_a_kill_anywhere_loses_and_doubles_nothing(
     tmp_path: Path, whole: tuple[dict[str, object], dict[str, str]], place: str
 ) -> None:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from engine.cases.book import Request as Asked
 from engine.cases.model import Actor, Move, Role, Verb
+from engine.edge import crashpoint
 from engine.edge.api.accounts import Account
 from engine.edge.api.asking import JSON
 from engine.edge.api.description import answers
@@ -80,7 +81,9 @@ async def receipt(system: Annotated[str, Path(max_length=64)], request: Request)
     services = services_of(request)
     body = await request.body()
     number = verify(services.keys.get(system, ()), dict(request.headers), body)
+    crashpoint.passing("receipt-trusted")
     outcome = await take(services, system, number, body)
+    crashpoint.passing("receipt-taken")
     return Response(orjson.dumps({"id": number, "outcome": outcome}), media_type=JSON)
 
 
@@ -109,6 +112,7 @@ async def take(services: Services, system: str, number: str, body: bytes) -> str
         )
         outcome = "accepted"
     text = body.decode("utf-8")
+    crashpoint.passing("receipt-understood")
     return await shelf.receive(system, number, at_ms, text, request, outcome)
 
 
