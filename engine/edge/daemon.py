@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -144,7 +145,7 @@ async def _run(
                 does = (OUTBOX,) if rules is None else (RELOAD, OUTBOX)
                 token = stack.enter_context(asked_here(configured, server.port, does, lang))
                 server.outbox = OutboxDoor(token, store, senders).post
-                live = _always(program.project)
+                live, again = _always(program.project), None
                 if rules is not None:
                     reloader = make_reloader(
                         rules, configured, program, daemon, metrics, work_over, went_live, lang
@@ -152,12 +153,13 @@ async def _run(
                     await stack.enter_async_context(
                         listen_for_reloads(reloader, rules, configured, server, token, once=once)
                     )
-                    live = reloader.project
+                    live, again = reloader.project, partial(reloader.reload, why="signal")
                 settle = await stack.enter_async_context(
                     desk_beside(
-                        configured, live, plan, store, metrics, health, lang, serve=not once
+                        configured, live, plan, store, metrics, health, lang,
+                        rules=again, serve=not once,
                     )
-                )
+                )  # fmt: skip
                 stack.enter_context(_signals(daemon.stop))
                 try:
                     async with tell_manager(health, lang):

@@ -34,6 +34,7 @@ async def desk_beside(
     health: Health,
     lang: str,
     *,
+    rules: Callable[[], Awaitable[object]] | None = None,
     serve: bool = True,
 ) -> AsyncIterator[Settle]:
     """The desk of the settings with its API while this is held, if they have one.
@@ -46,7 +47,9 @@ async def desk_beside(
         metrics: Where the daemon counts.
         health: Where troubles of the desk are told.
         lang: Language of what people read.
-        serve: Whether its API is served; a run that ends with its recordings serves none.
+        rules: Reloads the rules; what SIGHUP asks of the daemon beside the desk's own edits.
+        serve: Whether its API is served and edits are taken; a run that ends with its recordings
+            does neither.
 
     Raises:
         DeclarationError: the desk's declarations are wrong.
@@ -59,8 +62,9 @@ async def desk_beside(
         return
     try:
         from engine.edge.api.beside import api_beside  # noqa: PLC0415 - an extra
+        from engine.edge.desk.edits import listen_for_edits  # noqa: PLC0415
         from engine.edge.desk.intake import DaemonChanges, Intake  # noqa: PLC0415
-        from engine.edge.desk.opening import open_desk  # noqa: PLC0415
+        from engine.edge.desk.opening import desk_folder, open_desk  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise EnvironmentUnusable(say("desk-lacking", lang, name=error.name)) from error
     troubles: dict[str, str] = {}
@@ -80,7 +84,9 @@ async def desk_beside(
         metrics,
         lambda why: troubles.__setitem__("desk", why),
         lang,
+        live,
     ) as desk:
+        health.notes = lambda: [*told(), *desk.declared.notes()]
 
         def stored(what: Stored) -> None:
             if what.changes:
@@ -92,6 +98,10 @@ async def desk_beside(
         store.listen(stored)
         async with AsyncExitStack() as stack:
             if serve:
+                folders = [desk_folder(configured)]
+                reload = configured.values.reload
+                edits = listen_for_edits(desk.declared, folders, reload, live, rules)
+                await stack.enter_async_context(edits)
                 served = api_beside(configured, live, desk.keeper, metrics.registry, lang)
                 await stack.enter_async_context(served)
             yield settle

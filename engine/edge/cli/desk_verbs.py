@@ -43,11 +43,11 @@ def carry_out(action: str, folder: Path, data: Path | None, lang: str | None) ->
 def _run(configured: Configured) -> int:
     """The desk as a process of its own, until it is told to stop."""
     arm()
-    project, _ = come_up(configured)
+    project, rules = come_up(configured)
     plan = plan_connectors(configured, project, voice().lang)
     log = configured.values.log
     set_up_logs(log.level, log.format, plan.secrets(configured))
-    return run_desk(configured, project, plan, voice().lang)
+    return run_desk(configured, project, plan, voice().lang, rules=rules)
 
 
 def _upgrade(configured: Configured) -> int:

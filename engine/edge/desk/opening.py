@@ -1,7 +1,7 @@
 """Puts a desk together: declarations, database, audit, senders; runs it and ends it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,23 +13,28 @@ from sqlalchemy.engine import URL
 from engine.cases.declared.around import Around
 from engine.cases.declared.load import LoadedDesk, load_desk
 from engine.cases.desk import Desk
-from engine.cases.policy import Branch, Policy
+from engine.cases.policy import Policy
 from engine.cases.routing import Router
 from engine.edge.desk.audit import KEY_NAME, Ledger, read_key
 from engine.edge.desk.heads import FILE_NAME as HEAD_NAME
 from engine.edge.desk.heads import Heads
 from engine.edge.desk.keeper import Keeper
+from engine.edge.desk.redeclare import Redeclarer, sinks_of
 from engine.edge.desk.runner import Reader, Runner
 from engine.edge.desk.sqlbox import SqlOutbox
 from engine.edge.desk.store import DeskStore, desk_url, wall_ms
 from engine.edge.desk_settings import DeskSettings
 from engine.edge.files import read_project
 from engine.edge.outbox import Senders
+from engine.edge.reload_good import FOLDER as SETS
+from engine.edge.reload_good import GoodSets, name_of
 from engine.edge.sender import Counting
 from engine.edge.settings import Configured
 from engine.edge.wiring import Plan, make_sinks, retry_policy
 from engine.errors import DeclarationError, Problem
 from engine.geo.regions import Regions
+from engine.ruleset.known import REGIONS
+from engine.ruleset.source import DeclaredFile
 from engine.ruleset.spec import Project
 from engine.secret_files import read_secret
 
@@ -37,8 +42,8 @@ log = structlog.get_logger("desk")
 
 LEAD_S = 30.0
 """How much longer the end of a recording waits for the lease of a desk that died."""
-REGIONS = "regions"
-"""The layer of zones that positions are looked up in, as rules have it."""
+GOOD = "desk"
+"""The folder of the data folder in which the declarations in force are kept."""
 
 
 @dataclass(slots=True)
@@ -49,14 +54,14 @@ class OpenDesk:
         keeper: What everybody asks.
         runner: What drives it.
         senders: What delivers its papers.
-        policy: What is declared.
+        declared: What is declared, and what brings in edits of it.
 
     """
 
     keeper: Keeper
     runner: Runner
     senders: Senders
-    policy: Policy
+    declared: Redeclarer
     _outbox: SqlOutbox
 
     def wake(self) -> None:
@@ -87,12 +92,72 @@ def declared_desk(
         DeclarationError: something is wrong; every problem at once.
 
     """
-    folder = configured.folder / settings_of_desk(configured).folder
-    today = datetime.now(UTC).date()
-    loaded = load_desk(read_project([folder]), Around(project, sinks, today))
+    loaded = load_desk(desk_files(configured), around(project, sinks))
     if loaded.errors:
         raise DeclarationError(loaded.errors)
     return loaded
+
+
+def desk_folder(configured: Configured) -> Path:
+    """Where the desk is declared."""
+    return configured.folder / settings_of_desk(configured).folder
+
+
+def desk_files(configured: Configured) -> list[DeclaredFile]:
+    """The declarations of the desk as they lie there now.
+
+    Raises:
+        DeclarationError: the folder is not there, or cannot be read.
+
+    """
+    return read_project([desk_folder(configured)])
+
+
+def around(project: Project, sinks: Collection[str] | None) -> Around:
+    """What a desk is checked beside today."""
+    return Around(project, sinks, datetime.now(UTC).date())
+
+
+def _come_up(
+    configured: Configured, project: Project, sinks: Collection[str], good: GoodSets, lang: str
+) -> tuple[LoadedDesk, Sequence[DeclaredFile], Sequence[Problem]]:
+    """What a desk comes up with: what is declared, else what was in force last, and what is wrong.
+
+    Raises:
+        DeclarationError: what is declared is wrong, and nothing else was kept or may be taken.
+
+    """
+    files: Sequence[DeclaredFile]
+    try:
+        files = desk_files(configured)
+        loaded = load_desk(files, around(project, sinks))
+        wrong: Sequence[Problem] = loaded.errors
+    except DeclarationError as error:
+        files, wrong = (), error.problems
+    if not wrong:
+        good.keep(files)
+        good.forget_all_but([name_of(files)])
+        return loaded, files, ()
+    kept = _newest(configured) if configured.values.reload.last_good else None
+    last = None if kept is None else load_desk(kept, around(project, sinks))
+    if kept is None or last is None or last.errors:
+        raise DeclarationError(wrong)
+    log.error("desk-last-good", desk=name_of(kept), problems=len(wrong))
+    for problem in wrong:
+        log.error("desk-edit-problem", problem=problem.report(lang))
+    return last, kept, wrong
+
+
+def _newest(configured: Configured) -> list[DeclaredFile] | None:
+    """The declarations that were kept last; None where none are kept whole."""
+    folder = configured.data_folder / GOOD
+    try:
+        kept = sorted((folder / SETS).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    except OSError:
+        return None
+    sets = GoodSets(folder)
+    found = (sets.read(path.stem) for path in reversed(kept))
+    return next((files for files in found if files is not None), None)
 
 
 def doubts(loaded: LoadedDesk) -> Sequence[Problem]:
@@ -156,6 +221,7 @@ async def open_desk(
     counts: Counting,
     blocked: Callable[[str], None],
     lang: str = "en",
+    rules: Callable[[], Project] | None = None,
 ) -> AsyncIterator[OpenDesk]:
     """A desk that runs while this is held.
 
@@ -167,14 +233,17 @@ async def open_desk(
         counts: Counts what became of papers.
         blocked: Told why the database takes nothing, and nothing when it does again.
         lang: Language of what people read.
+        rules: The rules as they are at any time; None: as they were.
 
     Raises:
-        DeclarationError: the desk's declarations are wrong.
+        DeclarationError: the desk's declarations are wrong, and no good ones were kept.
         EnvironmentUnusable: database, key or a sink cannot be used.
         StateError: a newer Forewarn made the tables.
 
     """
-    loaded = declared_desk(configured, project, [sink.name for sink in plan.sinks])
+    names = [sink.name for sink in plan.sinks]
+    good = GoodSets(configured.data_folder / GOOD)
+    loaded, files, refused = _come_up(configured, project, names, good, lang)
     policy = loaded.policy or Policy()
     for problem in doubts(loaded):
         log.warning("desk-doubt", problem=problem.report(lang))
@@ -188,41 +257,25 @@ async def open_desk(
         term_ms, days = int(settings.lease_s * 1000), settings.keep_days
         runner = Runner(keeper, reader(keeper), heads, blocked, term_ms, days)
         box = SqlOutbox(keeper, lambda: runner.leads)
-        named = set(sink_names(policy))
+        named = {sink for sink, _ in sinks_of(policy)}
         used = replace(plan, sinks=[sink for sink in plan.sinks if sink.name in named])
         sinks = make_sinks(used, configured.data_folder)
         senders = Senders(sinks, box, retry_policy(configured.values.outbox), counts)
         runner.when_leading(senders.wake)
         stack.push_async_callback(senders.stop)
         await senders.start()
+        redeclarer = Redeclarer(
+            keeper, policy, project, name_of(files), lambda: desk_files(configured),
+            rules or (lambda: project), lambda now: around(now, names), make_desk, good,
+            frozenset(sink.name for sink in sinks), lang, refused,
+        )  # fmt: skip
         task = asyncio.create_task(runner.run(), name="desk")
         try:
-            yield OpenDesk(keeper, runner, senders, policy, box)
+            yield OpenDesk(keeper, runner, senders, redeclarer, box)
         finally:
             runner.stop()
             await asyncio.gather(task, return_exceptions=True)
             await runner.write_head(now=True)
-
-
-def sink_names(policy: Policy) -> Iterator[str]:
-    """Every sink that a paper may go to."""
-    for department in policy.departments.values():
-        yield from department.sinks
-    for centre in policy.centres.values():
-        yield from centre.sinks
-    for timing in policy.timings.values():
-        for rungs in timing.ladder.values():
-            for rung in rungs:
-                yield from rung.sinks
-    yield from _of_branch(policy.root)
-
-
-def _of_branch(branch: Branch) -> Iterator[str]:
-    yield from branch.sinks or ()
-    if branch.refer:
-        yield branch.refer
-    for child in branch.children:
-        yield from _of_branch(child)
 
 
 def _beside(configured: Configured, said: str | None, name: str) -> Path:
