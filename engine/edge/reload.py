@@ -1,10 +1,11 @@
-"""Edited rules into a running daemon: checked, tested, planned, compiled, and only then swapped in.
+"""Edited rules into what runs: checked, tested, planned, compiled, and only then swapped in.
 
     files --edit?--> trial (a process of its own: check, rule tests) --fine--> new program, state
     plan, last good copy (threads) --fine--> between two batches: state over, one transaction, go on
 
 Whatever is wrong on the way refuses the whole set; the one that is live goes on and nothing of it
-has changed. One edit is worked on at a time.
+has changed. One edit is worked on at a time. What is the same for every runner of rules is here;
+how state goes over is the runner's (`reload_daemon.py`, `reload_worker.py`).
 """
 
 import asyncio
@@ -13,27 +14,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import structlog
 
-from engine.chain import Chain
 from engine.edge import crashpoint
 from engine.edge.collector import no_collector
-from engine.edge.embedded import Embedded, Work
 from engine.edge.metrics import Metrics
-from engine.edge.recover import closing_of
-from engine.edge.reload_fit import misfits, plan_for
+from engine.edge.reload_fit import misfits
 from engine.edge.reload_good import GoodSets, name_of
 from engine.edge.reload_trial import Trial
 from engine.edge.state_tools.plan import Does, Line
-from engine.edge.store import Store
-from engine.edge.store.rulesets import LIVE, REFUSED, saved_rows
+from engine.edge.store.rulesets import LIVE, REFUSED
 from engine.errors import DeclarationError, Location, Problem, StateError
-from engine.handover import Handover, edited
-from engine.model.change import Change
-from engine.pipeline import Space
-from engine.ports import Write
+from engine.handover import edited
 from engine.ruleset.compile import Program, compile_project
 from engine.ruleset.loaded import LoadOptions
 from engine.ruleset.renew import Declared, Edit, edit_of, renew
@@ -44,14 +39,11 @@ log = structlog.get_logger("reload")
 
 _SWITCH_S = 0.000_5
 """While rules are compiled, the daemon's own threads need not wait longer for their turn."""
-_PASSING = frozenset({"S124", "S125", "S126", "S127"})
+NOT_NOW = "S134"
+_PASSING = frozenset({"S124", "S125", "S126", "S127", "S130", "S131", "S132", "S133", NOT_NOW})
 """Reasons that a restart may remove: only then does it look at this set again."""
 _TOLD = 20
 """So many problems are written to the log; all of them are answered to who asked."""
-
-
-Rework = Callable[[Work, Program, dict[str, Space], Chain], Work]
-"""Makes of a daemon's work that over another program: its key spaces, what they hand on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +96,61 @@ class Coming:
     project: Project
     program: Program
     name: str
-    spaces: dict[str, Space]
-    plan: Sequence[Line]
-    work: Work
+    plan: Sequence[Line] = ()
+    made: Any = None
+
+
+class Runner(Protocol):
+    """What runs the rules: says what an edit does to its state, and goes over to it."""
+
+    async def begun(self) -> None:
+        """Return when it runs what it came up with."""
+
+    async def plan(self, live: Live, coming: Coming) -> tuple[list[Line], list[StateError]]:
+        """What becomes of saved state, and which rows cannot be taken up.
+
+        Raises:
+            TimeoutError: its state cannot be looked at now.
+
+        """
+
+    def make(self, program: Program) -> Any:
+        """What can be made of a program beforehand; called in a thread of its own."""
+
+    async def swap(self, live: Live, coming: Coming) -> float:
+        """Go over between two batches, as a whole; answers for how long nothing was worked on (ms).
+
+        It returns when all that this does is saved, and which set is live with it.
+
+        Raises:
+            StateError: a row of the last moment cannot be taken up; nothing has changed.
+            TimeoutError: there was no such moment; nothing has changed.
+
+        """
+
+    async def note(self, what: str, name: str) -> None:
+        """Keep which set is `live` or was `refused`; an empty name means none."""
 
 
 @dataclass(slots=True)
 class Reloader:
-    """Brings edited declarations into one running daemon.
+    """Brings edited declarations into what runs.
 
     Attributes:
+        runner: What runs them.
         read: Reads all declarations that the settings name.
-        fits: What of a project does not fit the settings (routes, feeds of sources).
-        rework: The daemon's work over another program.
+        fits: What of a project does not fit the settings (routes, feeds of sources, topics).
         route: Called with the project that is live from now on.
 
     """
 
-    daemon: Embedded
-    store: Store
+    runner: Runner
     metrics: Metrics
     live: Live
     good: GoodSets
     trial: Trial
     read: Callable[[], Sequence[DeclaredFile]]
     fits: Callable[[Project, Program], Sequence[Problem]]
-    rework: Rework
     route: Callable[[Project], None]
     tests: bool = True
     lang: str = "en"
@@ -142,15 +163,15 @@ class Reloader:
 
     async def begin(self) -> None:
         """Keep the set that the daemon came up with, so that a restart finds it again."""
-        await self.daemon.begun.wait()
+        await self.runner.begun()
         files = self.live.declared.files()
         await asyncio.to_thread(self.good.keep, files)
-        await self.store.note_ruleset(LIVE, self.live.name)
+        await self.runner.note(LIVE, self.live.name)
         await asyncio.to_thread(self.good.forget_all_but, [self.live.name])
 
     async def reload(self, *, only_plan: bool = False, why: str = "asked") -> Answer:
         """Bring in what the folders hold now; never raises for what they hold."""
-        await self.daemon.begun.wait()
+        await self.runner.begun()
         async with self._turn:
             begun = time.perf_counter()
             answer = await self._reload(only_plan=only_plan)
@@ -179,7 +200,7 @@ class Reloader:
         if problems:
             return Answer("refused", name, problems, cases=cases)
         with _quick_turns():
-            coming = await asyncio.to_thread(self._prepare, edit, name)
+            coming = await self._prepare(edit, name)
         if isinstance(coming, Answer):
             return coming
         answer = self._answer(coming, cases)
@@ -188,92 +209,41 @@ class Reloader:
         await asyncio.to_thread(self.good.keep, coming.edit.now.files())
         crashpoint.passing("reload-built")
         try:
-            pause_ms, keeping = await self.daemon.between(lambda: self._swap(coming))
+            pause_ms = await self.runner.swap(self.live, coming)
         except StateError as error:  # a row of the last moment does not fit
             where = coming.project.rules.get(error.found.get("rule", ""))
             at = misfits([], coming.project, error, where)
             return Answer("refused", name, at, cases=cases)
-        await asyncio.wait({keeping})
-        keeping.result()  # the daemon hears of a failure too, and ends
+        except TimeoutError:
+            return Answer("refused", name, [Problem(Location("forewarn.yaml"), NOT_NOW)])
         self.live = Live(coming.edit.now, coming.project, coming.program, name)
         self.route(coming.project)
         await asyncio.to_thread(self.good.forget_all_but, [name])
-        return Answer(
-            "live", name, (), answer.added, answer.changed, answer.removed, answer.plan, cases,
-            pause_ms,
-        )  # fmt: skip
+        return replace(answer, outcome="live", pause_ms=pause_ms)
 
-    def _prepare(self, edit: Edit, name: str) -> Coming | Answer:
-        """Everything that needs no pause; runs beside the daemon's loop."""
+    async def _prepare(self, edit: Edit, name: str) -> Coming | Answer:
+        """Everything that needs no pause; runs beside the loop."""
+        coming = await asyncio.to_thread(self._compile, edit, name)
+        if isinstance(coming, Answer):
+            return coming
+        try:
+            coming.plan, unfit = await self.runner.plan(self.live, coming)
+        except TimeoutError:
+            return Answer("refused", name, [Problem(Location("forewarn.yaml"), NOT_NOW)])
+        if found := misfits(coming.plan, coming.project, unfit, None):
+            return Answer("refused", name, found, plan=coming.plan)
+        coming.made = await asyncio.to_thread(self.runner.make, coming.program)
+        return coming
+
+    def _compile(self, edit: Edit, name: str) -> Coming | Answer:
         loaded = renew(edit, self.live.project, LoadOptions(lint=False))
         if loaded.project is None:
             return Answer("refused", name, loaded.errors)
-        project, work = loaded.project, self.daemon.work
+        project = loaded.project
         program = compile_project(project, self.live.program, edit.same)
         if found := [*self.fits(project, program)]:
             return Answer("refused", name, found)
-        specs = {rule.spec.id: rule.spec for rule in program.rules.values()}
-        wanted = self._wanted(program)
-        plan, unfit = plan_for(self.store.path, wanted, specs, program)
-        if found := misfits(plan, project, unfit, None):
-            return Answer("refused", name, found, plan=plan)
-        spaces = {one: Space(space) for one, space in program.spaces.items()}
-        chain = Chain(program.spaces)
-        return Coming(
-            edit, project, program, name, spaces, plan,
-            self.rework(work, program, spaces, chain),
-        )  # fmt: skip
-
-    def _wanted(self, program: Program) -> dict[str, Collection[str] | None]:
-        """Of which rules' rows something must be done, by key space; None means all of it."""
-        wanted: dict[str, Collection[str] | None] = {}
-        for name, space in self.live.program.spaces.items():
-            if name not in program.spaces:
-                wanted[name] = None
-            elif rules := edited(space, program.spaces[name]):
-                wanted[name] = rules
-        return wanted
-
-    async def _swap(self, coming: Coming) -> tuple[float, "asyncio.Task[None]"]:
-        """Between two batches: all key spaces go over together, or none.
-
-        Answers how long events waited (ms), and the task that puts it on disk.
-        """
-        begun = time.perf_counter()
-        before = self.daemon.work
-        wanted = self._wanted(coming.program)
-        rows: dict[str, list[Write]] = {}
-        if wanted:  # read beside the writer, which may be waiting for the disk
-            rows = await asyncio.to_thread(saved_rows, self.store.path, wanted)
-        overs: list[Handover] = []
-        for name, new in coming.spaces.items():
-            old = before.spaces.get(name)
-            if isinstance(old, Space):
-                overs.append(Handover(old, new, rows.get(name, [])))
-        crashpoint.passing("swap-begun")
-        for over in overs:
-            over.complete()
-        chain = coming.work.chain
-        chain.next_offset, chain.keeps = before.chain.next_offset, before.chain.keeps
-        chain.waiting = {
-            place: records
-            for place, records in before.chain.waiting.items()
-            if place[0] in coming.spaces
-        }
-        for core in coming.spaces.values():
-            crashpoint.watch_timers(core)
-        closing = self._closing(coming, rows)
-        keeping = self.daemon.succeed(coming.work, coming.name, closing)
-        return (time.perf_counter() - begun) * 1000, keeping
-
-    def _closing(self, coming: Coming, rows: dict[str, list[Write]]) -> list[Change]:
-        """The ends of the alerts of key spaces that no rule has any more."""
-        found: list[Change] = []
-        for name in sorted(set(self.live.program.spaces) - set(coming.spaces)):
-            old = self.daemon.work.spaces[name]
-            mark = old.progress.watermark if isinstance(old, Space) else 0
-            found += closing_of(rows.get(name, []), mark)
-        return found
+        return Coming(edit, project, program, name)
 
     def _answer(self, coming: Coming, cases: int) -> Answer:
         """What would be new, changed and gone; rules as they are declared, not their parts."""
@@ -293,14 +263,14 @@ class Reloader:
             first = answer.name != self._refused or not answer.name
             self._refused = answer.name
             if not _PASSING.issuperset(problem.code for problem in answer.problems):
-                await self.store.note_ruleset(REFUSED, answer.name)
+                await self.runner.note(REFUSED, answer.name)
             say = log.error if first else log.info
             say("reload-refused", why=why, ruleset=answer.name, problems=len(answer.problems))
             for problem in answer.problems[:_TOLD] if first else ():
                 log.error("reload-problem", problem=problem.report(self.lang))
             return
         if self._refused:
-            await self.store.note_ruleset(REFUSED, "")
+            await self.runner.note(REFUSED, "")
         self._refused = ""
         if answer.outcome == "live":
             log.info(
@@ -308,6 +278,17 @@ class Reloader:
                 changed=list(answer.changed), removed=list(answer.removed), **answer.rows(),
                 tests=answer.cases, pause_ms=round(answer.pause_ms, 1), seconds=round(seconds, 2),
             )  # fmt: skip
+
+
+def concerned(old: Program, new: Program) -> dict[str, Collection[str] | None]:
+    """Of which rules' rows something must be done, by key space; None means all of it."""
+    wanted: dict[str, Collection[str] | None] = {}
+    for name, space in old.spaces.items():
+        if name not in new.spaces:
+            wanted[name] = None
+        elif rules := edited(space, new.spaces[name]):
+            wanted[name] = rules
+    return wanted
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from engine.edge.state_tools.plan import SHOWN, Does, Line, plan_lines, refusals
 from engine.edge.store.rulesets import saved_rows
 from engine.errors import Location, Problem, StateError
 from engine.feeds.spec import FeedSpec
+from engine.ports import Write
 from engine.ruleset.compile import Program
 from engine.ruleset.spec import Project, RuleSpec
 
@@ -32,7 +33,13 @@ def plan_for(
     """
     if not wanted or not path.is_file():
         return [], []
-    saved = saved_rows(path, wanted)
+    return plan_of(saved_rows(path, wanted), rules, program)
+
+
+def plan_of(
+    saved: Mapping[str, Sequence[Write]], rules: Mapping[str, RuleSpec], program: Program
+) -> tuple[list[Line], list[StateError]]:
+    """What becomes of these rows, by key space, and which of them cannot be taken up."""
     lines = plan_lines(saved, rules, whole=False)
     rows = (
         Row(space, 0, row.rule, row.key, row.value)
@@ -73,7 +80,7 @@ def restart_needed(old: Project, new: Project, sourced: Collection[str]) -> list
         if before is None or now is None:
             continue
         problems += [
-            Problem(now.at, "S124", {"feed": name, "what": what}) for what in _differ(before, now)
+            Problem(now.at, "S124", {"feed": name, "what": what}) for what in differ(before, now)
         ]
     return problems
 
@@ -89,7 +96,8 @@ def read_feeds(before: Collection[str], now: Collection[str], project: Project) 
     ]
 
 
-def _differ(before: FeedSpec, now: FeedSpec) -> list[str]:
+def differ(before: FeedSpec, now: FeedSpec) -> list[str]:
+    """What of a feed has changed by which its records are read, as declarations name it."""
     found = [name for name in _FIXED if getattr(before, name) != getattr(now, name)]
     fields = [
         name

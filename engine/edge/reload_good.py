@@ -12,11 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from engine.ruleset.source import DeclaredFile
 
+log = structlog.get_logger("reload")
+
 FOLDER = "rules"
 _SET, _BIG = ".set", ".part"
+_NOTED = "noted.json"
 _INLINE = 256 * 1024
 """A file of so many bytes or more is kept by itself."""
 
@@ -78,6 +82,20 @@ class GoodSets:
                 if path.suffix in (_SET, _BIG) and path.name not in needed:
                     path.unlink()
 
+    def note(self, what: str, name: str) -> None:
+        """Keep which set is `live` or was `refused`, where no database says so; no name: none."""
+        noted = {**self.noted(), what: name}
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._write(_NOTED, msgspec.json.encode({one: noted[one] for one in noted if noted[one]}))
+
+    def noted(self) -> dict[str, str]:
+        """What was noted, by `live` and `refused`."""
+        try:
+            raw = (self._folder / _NOTED).read_bytes()
+            return msgspec.json.decode(raw, type=dict[str, str])
+        except (OSError, msgspec.DecodeError):
+            return {}
+
     def _content(self, digest: str, inline: bytes) -> bytes:
         path = self._folder / f"{digest}{_BIG}"
         return inline if inline or not path.exists() else path.read_bytes()
@@ -94,3 +112,33 @@ class GoodSets:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+class GoodSetsWhereTheyCan(GoodSets):
+    """The same in the folder of a worker, which may have none that it can write to.
+
+    It runs all the same; a start with broken rules then has nothing to fall back on.
+    """
+
+    _told = False
+
+    def keep(self, files: Iterable[DeclaredFile]) -> str:
+        """Keep a set, if that can be done."""
+        held = list(files)
+        try:
+            return super().keep(held)
+        except OSError as error:
+            self._tell(error)
+            return name_of(held)
+
+    def note(self, what: str, name: str) -> None:
+        """Keep which set is live or was refused, if that can be done."""
+        try:
+            super().note(what, name)
+        except OSError as error:
+            self._tell(error)
+
+    def _tell(self, error: OSError) -> None:
+        if not self._told:
+            self._told = True
+            log.warning("rules-not-kept", error=str(error))

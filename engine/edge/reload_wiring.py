@@ -1,4 +1,4 @@
-"""Puts the parts of a reload together for an embedded daemon, and listens to those who ask."""
+"""Puts the parts of a reload together, and listens to those who ask for one."""
 
 import asyncio
 import signal
@@ -12,7 +12,8 @@ import structlog
 from engine.edge.embedded import Embedded
 from engine.edge.metrics import Metrics
 from engine.edge.reference.answers import Answers
-from engine.edge.reload import Live, Reloader, Rework
+from engine.edge.reload import Live, Reloader, Runner
+from engine.edge.reload_daemon import DaemonRunner, Rework
 from engine.edge.reload_door import Door
 from engine.edge.reload_fit import read_feeds, restart_needed
 from engine.edge.reload_good import GoodSets, name_of
@@ -76,7 +77,6 @@ def make_reloader(
 
     """
     sourced = {daemon.work.source_feeds[source.name] for source in daemon.work.sources}
-    live = Live(Declared.of(rules.files), program.project, program, name_of(rules.files))
     declared = {source["feed"] for source in configured.values.sources.values() if "feed" in source}
 
     def fits(project: Project, program: Program) -> list[Problem]:
@@ -90,11 +90,29 @@ def make_reloader(
     def live_project() -> Project:
         return reloader.live.project
 
+    runner = DaemonRunner(daemon, rework)
+    reloader = reloader_of(rules, configured, program, runner, metrics, fits, went_live, lang)
+    return reloader
+
+
+def reloader_of(
+    rules: Rules,
+    configured: Configured,
+    program: Program,
+    runner: Runner,
+    metrics: Metrics,
+    fits: Callable[[Project, Program], Sequence[Problem]],
+    went_live: Callable[[Plan], None],
+    lang: str,
+    good: GoodSets | None = None,
+) -> Reloader:
+    """The reloader of whatever runs a program."""
+    live = Live(Declared.of(rules.files), program.project, program, name_of(rules.files))
     wanted = configured.values.reload
     reloader = Reloader(
-        daemon, daemon.store, metrics, live, GoodSets(configured.data_folder),
-        Trial(wanted.within_s), rules.read, fits, rework,
-        lambda project: went_live(plan_connectors(configured, project, lang)), wanted.test, lang,
+        runner, metrics, live, good or GoodSets(configured.data_folder), Trial(wanted.within_s),
+        rules.read, fits, lambda project: went_live(plan_connectors(configured, project, lang)),
+        wanted.test, lang,
     )  # fmt: skip
     if rules.last_good:
         log.error("rules-last-good", ruleset=live.name, problems=len(rules.problems))

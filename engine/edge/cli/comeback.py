@@ -33,7 +33,7 @@ def come_up(configured: Configured) -> tuple[Project, Rules]:
         EnvironmentUnusable: there are none, and no good set was kept.
 
     """
-    names = known(configured.data_folder / FILE_NAME)
+    names = _names(configured)
     answers = _answers(configured)
     try:
         found = find(configured.packs, beside=answers.beside)
@@ -61,9 +61,16 @@ def come_up(configured: Configured) -> tuple[Project, Rules]:
     return project, rules
 
 
+def _names(configured: Configured) -> dict[str, str]:
+    """Which set was live, which was refused: a daemon's database says it, or a worker's note."""
+    if configured.values.broker is None:
+        return known(configured.data_folder / FILE_NAME)
+    return GoodSets(configured.data_folder).noted()
+
+
 def _good(configured: Configured, names: dict[str, str]) -> Sequence[DeclaredFile] | None:
     """The set that was live, where it may be used and was kept whole."""
-    if not configured.values.reload.last_good or configured.values.broker is not None:
+    if not configured.values.reload.last_good:
         return None
     name = names.get(LIVE)
     return None if name is None else GoodSets(configured.data_folder).read(name)

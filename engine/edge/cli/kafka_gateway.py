@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 
 from engine.edge.cli.exits import Exit
-from engine.edge.cli.kafka_roles import Watcher, operations, until_told
+from engine.edge.cli.kafka_reloads import operations
+from engine.edge.cli.kafka_roles import Watcher, until_told
 from engine.edge.settings import Configured
 from engine.edge.store import Store
 from engine.edge.streaming.forward import Forwarder, forward
@@ -42,7 +43,9 @@ async def run_gateway(configured: Configured, project: Project, link: Link, lang
     try:
         store.listen(watcher.metrics.stored)
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(operations(configured, watcher, lang))
+            await stack.enter_async_context(
+                operations(configured, watcher.health, watcher.metrics, lang)
+            )
             kept = type(plan)(read, (), plan.routes, plan.down)
             metrics = watcher.metrics
             sources = make_sources(kept, decoders, configured.folder, store, metrics.source)

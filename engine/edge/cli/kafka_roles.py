@@ -3,32 +3,33 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import structlog
 
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.kafka_link import link_of
-from engine.edge.control import OUTBOX, asked_here
+from engine.edge.cli.kafka_reloads import Doors, Reloads
+from engine.edge.control import OUTBOX
 from engine.edge.health import Health
 from engine.edge.kafka_metrics import KafkaMetrics
 from engine.edge.metrics import Metrics
-from engine.edge.notify import tell_manager
 from engine.edge.outbox import Senders
 from engine.edge.outbox_door import OutboxDoor
 from engine.edge.reload_wiring import Rules
-from engine.edge.reload_worker import WorkerCheck, heed_signal
-from engine.edge.server import OpsServer
+from engine.edge.reload_worker import DispatcherRunner, WorkerRunner
 from engine.edge.settings import Configured
 from engine.edge.store import Store
 from engine.edge.streaming.dispatcher import run_dispatcher
+from engine.edge.streaming.hub import Hub
+from engine.edge.streaming.layout_fit import restart_of_workers
 from engine.edge.streaming.link import Link
 from engine.edge.streaming.worker import run_worker
 from engine.edge.watch import Watch
 from engine.edge.wiring import make_sinks, plan_connectors, retention, retry_policy
+from engine.errors import Problem
 from engine.ports import Outcome
-from engine.ruleset.compile import compile_project
+from engine.ruleset.compile import Program, compile_project
 from engine.ruleset.spec import Project
 from engine.text import say
 
@@ -57,22 +58,29 @@ def run_role(
         from engine.edge.cli.kafka_gateway import run_gateway  # noqa: PLC0415 - it imports us
 
         return asyncio.run(run_gateway(configured, project, link, lang))
-    watcher = Watcher()
+    watcher, program = Watcher(), compile_project(project)
+    reloads = Reloads(configured, program, watcher.metrics, watcher.health, rules, lang)
+    runner = WorkerRunner(reloads.good)
+    hubs: list[Hub] = []
+
+    def met(hub: Hub) -> None:
+        hubs.append(hub)
+        runner.met(hub)
+
+    def misfits(new: Program) -> list[Problem]:
+        kit = hubs[0].kit
+        return restart_of_workers(kit.link, kit.layout, kit.program, new)
 
     async def beside() -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            server = await stack.enter_async_context(operations(configured, watcher, lang))
-            if rules is not None:
-                check = WorkerCheck(rules, configured, project, watcher.metrics, lang)
-                await stack.enter_async_context(heed_signal(check))
+        does = (OUTBOX,) if role is None else ()
+        async with reloads.listening(runner, misfits, does, among=role is not None) as doors:
             if role is None:
-                await _dispatch(configured, project, link, watcher, server, lang)
+                await _dispatch(configured, project, link, watcher, doors, lang)
             await asyncio.Event().wait()
 
     run_worker(
-        link, compile_project(project), watcher=watcher, beside=beside, lang=lang,
-        figures=watcher.kafka,
-    )  # fmt: skip
+        link, program, watcher=watcher, beside=beside, lang=lang, figures=watcher.kafka, met=met
+    )
     return Exit.FINE
 
 
@@ -117,12 +125,11 @@ async def _dispatcher_alone(
 ) -> int:
     """The dispatcher as a process of its own; SIGTERM and SIGINT end it."""
     watcher = Watcher()
-    async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(operations(configured, watcher, lang))
-        if rules is not None:
-            check = WorkerCheck(rules, configured, project, watcher.metrics, lang)
-            await stack.enter_async_context(heed_signal(check))
-        work = asyncio.create_task(_dispatch(configured, project, link, watcher, server, lang))
+    program = compile_project(project)
+    reloads = Reloads(configured, program, watcher.metrics, watcher.health, rules, lang)
+    runner = DispatcherRunner(reloads.good)
+    async with reloads.listening(runner, lambda _: [], (OUTBOX,)) as doors:
+        work = asyncio.create_task(_dispatch(configured, project, link, watcher, doors, lang))
         await until_told(work)
     return Exit.FINE
 
@@ -145,11 +152,11 @@ async def _dispatch(
     project: Project,
     link: Link,
     watcher: Watcher,
-    server: OpsServer,
+    doors: Doors,
     lang: str,
 ) -> None:
     """Alerts from the topic into the store, and from its outbox to the sinks, until cancelled."""
-    plan = plan_connectors(configured, project, lang)
+    plan = doors.plan or plan_connectors(configured, project, lang)
     values, folder = configured.values, configured.data_folder
     store = Store(folder, plan.route, lang=lang, retention=retention(values.retention))
     try:
@@ -160,33 +167,14 @@ async def _dispatch(
         await senders.start()
         watcher.health.started()
         watching = asyncio.create_task(Watch(store, watcher.metrics, senders, {}).run())
+        doors.routed = lambda plan: store.reroute(plan.route)
+        doors.server.outbox = OutboxDoor(doors.token, store, senders).post
         try:
-            with asked_here(configured, server.port, (OUTBOX,), lang) as token:
-                server.outbox = OutboxDoor(token, store, senders).post
-                await run_dispatcher(link, store, lang, watcher.blocked)
+            await run_dispatcher(link, store, lang, watcher.blocked)
         finally:
-            server.outbox = None
+            doors.server.outbox, doors.routed = None, None
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             await senders.stop()
     finally:
         await store.close()
-
-
-@contextlib.asynccontextmanager
-async def operations(
-    configured: Configured, watcher: Watcher, lang: str
-) -> AsyncIterator[OpsServer]:
-    """The server for operators, which listens where a port is wanted."""
-    server = OpsServer(watcher.health, watcher.metrics, lang)
-    metrics = configured.values.metrics
-    if metrics.port >= 0:
-        await server.start(metrics.host, metrics.port)
-    try:
-        async with tell_manager(watcher.health, lang):
-            try:
-                yield server
-            finally:
-                watcher.health.stopping()
-    finally:
-        await server.stop()

@@ -7,7 +7,7 @@ from engine.edge.cli.configured import settings_of
 from engine.edge.cli.doors import ask
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.voice import voice
-from engine.edge.control import CONTROL, RELOAD, read_control
+from engine.edge.control import CONTROL, RELOAD, read_controls
 from engine.edge.reload_door import PATH
 from engine.edge.state_tools.plan import columns
 from engine.errors import EnvironmentUnusable
@@ -19,23 +19,32 @@ _MORE_S = 30.0
 def ask_for_reload(target: Path, *, only_plan: bool, data: Path | None) -> int:
     """Ask, wait for the answer, print it; exit code 1 where the edit is refused.
 
+    Workers on Kafka that share a data folder are asked one after the other.
+
     Raises:
         EnvironmentUnusable: no daemon works on the data folder, or it does not answer.
 
     """
     configured = settings_of(target, data=data)
-    control = read_control(configured.data_folder)
-    if control is None or control.port <= 0 or RELOAD not in control.does:
-        found = {"path": configured.data_folder / CONTROL}
-        raise EnvironmentUnusable(voice().say("reload-no-daemon", **found))
+    folder = configured.data_folder
+    asked = [one for one in read_controls(folder) if one.port > 0 and RELOAD in one.does]
+    if not asked:
+        raise EnvironmentUnusable(voice().say("reload-no-daemon", path=folder / CONTROL))
     patience_s = configured.values.reload.within_s + _MORE_S
     path = PATH + ("?plan" if only_plan else "")
-    answer = ask(control, path, patience_s, holding="outcome")
-    if voice().json:
-        voice().data(answer)
-    else:
-        _print(answer)
-    return Exit.FAILED if answer["outcome"] == "refused" else Exit.FINE
+    refused = False
+    for control in asked:
+        answer = ask(control, path, patience_s, holding="outcome")
+        refused = refused or answer["outcome"] == "refused"
+        if voice().json and len(asked) > 1:
+            voice().record({"pid": control.pid, **answer})
+        elif voice().json:
+            voice().data(answer)
+        else:
+            if len(asked) > 1:
+                voice().line(voice().say("reload-process", pid=control.pid))
+            _print(answer)
+    return Exit.FAILED if refused else Exit.FINE
 
 
 def _print(answer: dict[str, Any]) -> None:

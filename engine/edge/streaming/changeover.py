@@ -42,13 +42,27 @@ class Changeover:
 
         """
         self._turn, self._settle, self._whole, self._stop = turn, settle, whole, stop
-        self._open = asyncio.Event()
+        self._open, self.begun = asyncio.Event(), asyncio.Event()
         self._going: set[asyncio.Task[float | None]] = set()
         self._owing: dict[str, asyncio.Future[None]] = {}
 
     def note(self) -> None:
         """Units were opened, lost or dealt out."""
-        (self._open.clear if self._whole() is None else self._open.set)()
+        if self._whole() is None:
+            self._open.clear()
+        else:
+            self._open.set()
+            self.begun.set()
+
+    async def all_open(self) -> None:
+        """Return when all partitions are open.
+
+        Raises:
+            TimeoutError: they were not for long.
+
+        """
+        async with asyncio.timeout(WHOLE_S):
+            await self._open.wait()
 
     async def go_over(self, renewed: Callable[[], Kit], take: Callable[[Kit], None]) -> float:
         """Let all units go on by another kit; answers how long no record was worked on (ms).

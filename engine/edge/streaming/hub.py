@@ -208,14 +208,28 @@ class Hub:
         if records:
             self._kit.figures.worked(self._kit.clock() - begun)
 
+    @property
+    def kit(self) -> Kit:
+        """What every unit is made from now."""
+        return self._kit
+
+    async def begun(self) -> None:
+        """Return when all that was dealt first is open."""
+        await self._change.begun.wait()
+
     async def rows(self, wanted: Mapping[str, Collection[str]]) -> dict[str, list[Write]]:
-        """What the open units remember of some rules, by key space; as it would be saved."""
-        found: dict[str, list[Write]] = {name: [] for name in wanted}
+        """What all units remember of some rules, by key space; as it would be saved.
+
+        Raises:
+            TimeoutError: they are not all open.
+
+        """
+        await self._change.all_open()
+        found: dict[str, list[Write]] = {}
         for name in sorted(self._open):
             unit = self._units[name]
             space, rows = await self._kit.work(lambda unit=unit: unit.rows(wanted))  # type: ignore[misc]
-            if rows:
-                found[space] += rows
+            found.setdefault(space, []).extend(rows)
         return found
 
     async def go_over(self, program: Program) -> float:

@@ -57,6 +57,7 @@ def run_worker(
     lang: str = "en",
     make_core: CoreMaker = new_core,
     figures: Figures = NO_FIGURES,
+    met: Callable[[Hub], None] = lambda _hub: None,
 ) -> None:
     """Evaluate the program's rules on Kafka; returns after SIGTERM or SIGINT.
 
@@ -73,6 +74,8 @@ def run_worker(
         lang: Language of the sentences in errors.
         make_core: Makes the core of a partition; for tests.
         figures: Who hears of lag, transactions and the group.
+        met: Given what holds the partitions, before it joins the group: the rules may be changed
+            through it.
 
     Raises:
         EnvironmentUnusable: no broker lets us in, it went away while we were starting, or topics
@@ -94,7 +97,9 @@ def run_worker(
             told = watcher or Silent()
             gate = asyncio.Semaphore(link.restores)
             kit = Kit(link, program, layout, make_core, told, time.monotonic, lang, figures, gate)
-            app = StreamApp(link, Hub(kit, end.now), layout)
+            hub = Hub(kit, end.now)
+            met(hub)
+            app = StreamApp(link, hub, layout)
             with calm_collector(), kit.rules:
                 _execute(app, neighbour, end)
     finally:
