@@ -1,8 +1,9 @@
 """Personal data cut out of what leaves: by the fields a feed declares, and by what looks like it.
 
-A document may say under `personal` which of its fields hold which kind of personal data. Their
-values are found wherever they stand in it (the alert's subject, its sentences) and masked there.
-Plates, phone numbers, ID numbers and mail addresses are recognised without that.
+A document may say under `personal` which of its fields hold which kind of personal data, or under
+`personal_values` which values do. These values are found wherever they stand in it (the alert's
+subject, its sentences) and masked there. Plates, phone numbers, ID numbers and mail addresses are
+recognised without that.
 """
 
 import re
@@ -12,9 +13,16 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from engine.model.masks import mask_phone, mask_text
-from engine.model.personal import LOOKS, MASKS, PHONES, is_plain, whole
+from engine.model.personal import (
+    LOOKS,
+    MASKS,
+    PERSONAL,
+    PERSONAL_VALUES,
+    PHONES,
+    values_of,
+    whole,
+)
 
-PERSONAL = "personal"
 _OPAQUE = frozenset(
     {
         "delivery_id", "episode_id", "rule", "rule_hash", "transition", "severity", "level",
@@ -51,8 +59,9 @@ class ToSystems(Discreet):
 
 def masked(document: Any) -> Any:
     """A copy of a decoded JSON document in which no personal data can be read."""
-    kinds = document.get(PERSONAL) if isinstance(document, Mapping) else None
-    known = dict(_values(document, kinds)) if isinstance(kinds, Mapping) else {}
+    known = {value: MASKS.get(kind, mask_text)(value) for value, kind in _known(document)}
+    if isinstance(document, Mapping):
+        document = {name: one for name, one in document.items() if name != PERSONAL_VALUES}
     longest = sorted((value for value in known if len(value) >= _SHORTEST), key=len, reverse=True)
     pattern = re.compile("|".join(map(whole, longest))) if longest else None
 
@@ -74,18 +83,15 @@ def without_personal(text: str) -> str:
     return text
 
 
-def _values(document: Any, kinds: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every value of a personal field, with how it reads when masked."""
+def _known(document: Any) -> Iterator[tuple[str, str]]:
+    """Values that a document says are personal, with their kinds."""
     if isinstance(document, Mapping):
-        for name, value in document.items():
-            kind = kinds.get(name)
-            if isinstance(kind, str) and is_plain(value):
-                yield str(value), MASKS.get(kind, mask_text)(str(value))
-            elif name != PERSONAL:
-                yield from _values(value, kinds)
-    elif isinstance(document, list):
-        for value in document:
-            yield from _values(value, kinds)
+        said = document.get(PERSONAL_VALUES)
+        if isinstance(said, Mapping):
+            yield from ((value, str(kind)) for value, kind in said.items() if value)
+        kinds = document.get(PERSONAL)
+        if isinstance(kinds, Mapping):
+            yield from values_of(document, kinds)
 
 
 def _walk(value: Any, clean: Callable[[str], str], known: Mapping[str, str]) -> Any:

@@ -1,7 +1,7 @@
 """What personal data looks like in free text, and how each kind of it is masked."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from engine.model.masks import mask_id, mask_name, mask_phone, mask_plate
@@ -32,6 +32,26 @@ LOOKS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 PHONES = range(13_000_000_000, 20_000_000_000)
 """Numbers that are mobile phones."""
+
+
+PERSONAL = "personal"
+"""Under it a change says which of its fields hold which kind of personal data."""
+PERSONAL_VALUES = "personal_values"
+"""Under it a document of the case desk says which values in it are personal data, of which kind."""
+
+
+def values_of(document: Any, kinds: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every value of a personal field of a decoded document, with its kind."""
+    if isinstance(document, Mapping):
+        for name, value in document.items():
+            kind = kinds.get(name)
+            if isinstance(kind, str) and is_plain(value):
+                yield str(value), kind
+            elif name != PERSONAL:
+                yield from values_of(value, kinds)
+    elif isinstance(document, list):
+        for value in document:
+            yield from values_of(value, kinds)
 
 
 def is_plain(value: Any) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy.sql import Update
 
 from engine.edge import crashpoint
 from engine.edge.desk.keeper import Keeper
+from engine.edge.desk.private import Private
 from engine.edge.desk.tables import outbox
 from engine.edge.store import Stored
 from engine.ports import Backlog, Due
@@ -119,7 +120,10 @@ def claim(link: Connection, sink: str, now_ms: int, limit: int) -> list[Due]:
         .order_by(outbox.c.id)
         .limit(limit)
     )  # fmt: skip
-    return [Due(*row[:-1], row[-1].encode()) for row in link.execute(query)]
+    private = Private(link)
+    return [
+        Due(*row[:-1], private.told(row.incident, row.body)) for row in link.execute(query).all()
+    ]
 
 
 def backlog(link: Connection, sink: str) -> Backlog:
