@@ -84,14 +84,18 @@ class Course:
 
     def take(self, batch: Batch, until_ms: int | None) -> Batch:
         """Count what a batch holds of the key; answers it without what lies after the instant."""
-        eye = self._eye(batch.source.feed)
+        feed = batch.source.feed
+        eye = self._eye(feed)
         if eye is None:
-            return batch
-        records = []
-        for record in batch.records:
-            at_ms = eye.see(record.value, record.arrived_ms, until_ms, self)
-            if at_ms is None or until_ms is None or at_ms <= until_ms:
-                records.append(record)
+            decoder = FeedDecoder(self.program.feeds[feed].spec)
+            times = [time_of(decoder, one.value, one.arrived_ms) for one in batch.records]
+        else:
+            times = [eye.see(one.value, one.arrived_ms, until_ms, self) for one in batch.records]
+        records = [
+            record
+            for record, at_ms in zip(batch.records, times, strict=True)
+            if at_ms is None or until_ms is None or at_ms <= until_ms
+        ]
         return batch._replace(records=records)
 
     def note(self, changes: Sequence[Change]) -> None:
@@ -258,13 +262,14 @@ class _Eye:
     def see(
         self, value: bytes, arrived_ms: int | None, until_ms: int | None, at: Course
     ) -> int | None:
-        """Count one record; answers its event time, or None if it is no event."""
+        """Count one record; answers its event time, or None if it has none."""
         intake = self.intake
         seen = self.decoder.decode(value, arrived_ms)
         if isinstance(seen[0], str):
-            if self.decoder.watermark(value) is None:
+            complete_ms = self.decoder.watermark(value)
+            if complete_ms is None:
                 intake.rejected[seen[0]] = intake.rejected.get(seen[0], 0) + 1
-            return None
+            return complete_ms
         at_ms, event = seen
         if until_ms is not None and at_ms > until_ms:
             return at_ms
@@ -308,6 +313,12 @@ class _Eye:
         )
         note = Note("near-miss", self.spec.id, at.key, at_ms, Progress(self.intake.feed, steps))
         at.nearly = [*at.nearly, note][-MISSES:]
+
+
+def time_of(decoder: FeedDecoder, value: bytes, arrived_ms: int | None) -> int | None:
+    """Of when a record is: its event time, or up to when a heartbeat says that all is there."""
+    at_ms = decoder.decode(value, arrived_ms)[0]
+    return decoder.watermark(value) if isinstance(at_ms, str) else at_ms
 
 
 def _tells(progress: Progress) -> bool:

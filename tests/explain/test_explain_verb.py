@@ -1,6 +1,7 @@
 """`forewarn explain` as people use it: over recordings, in a daemon's folder, about an alert."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,19 @@ sinks:
 metrics: {{port: -1}}
 """
 KEY = "U1"
+T0 = 1_772_413_200_000  # 2026-03-02 09:00 in Shanghai
+TESTS = "_test.yaml"
+AGAIN = """
+rule: again
+title: {zh: 规则之上, en: Above a rule}
+owner: tests
+severity: yellow
+from: alerts
+by: key
+where: rule == 'dwell'
+when: {match: transition == 'fired'}
+clear: transition == 'cleared'
+"""
 
 
 def record(folder: Path, words: str) -> Path:
@@ -51,6 +65,33 @@ def test_a_recording_tells_how_far_a_key_came(
     assert "it does not fire now: stayed 12 min of 20 min, 8 min short" in capfd.readouterr().out
     assert explain(*words, "--lang", "zh") == Exit.FINE
     assert "停留中断：自 2026-03-02 09:17 起离开 1 分钟，容许 1 分钟" in capfd.readouterr().out
+
+
+def test_a_heartbeat_of_later_lets_no_time_pass_that_was_not_asked_about(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = record(tmp_path, "25 minutes")
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(f'{{"$watermark": {T0 + 3 * 3_600_000}}}\n')
+    words = ["dwell", "--key", KEY, "--data", str(file), "--rules", str(PACK)]
+    assert explain(*words, "--at", "2026-03-02 09:24") == Exit.FINE
+    assert "it has fired and is still open" in capfd.readouterr().out
+    assert explain(*words) == Exit.FINE
+    assert "12:00" not in capfd.readouterr().out.partition("\n\n")[0]
+
+
+def test_the_instant_holds_for_every_feed_below_a_rule_over_alerts(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "rules"
+    shutil.copytree(PACK, rules, ignore=lambda _, names: [n for n in names if n.endswith(TESTS)])
+    (rules / "again.yaml").write_text(AGAIN, "utf-8")
+    data = str(record(tmp_path, "25 minutes"))
+    words = ["again", "--key", KEY, "--data", f"gps={data}", "--rules", str(rules)]
+    assert explain(*words, "--at", "2026-03-02 09:19", "--lang", "en") == Exit.FAILED
+    assert "it has fired" not in capfd.readouterr().out
+    assert explain(*words, "--at", "2026-03-02 09:21", "--lang", "en") == Exit.FINE
+    assert "it has fired and is still open" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("form", [["--json"], ["--format", "json"]])
