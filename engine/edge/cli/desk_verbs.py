@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,35 +11,40 @@ from engine.edge.cli.audit_verbs import open_existing
 from engine.edge.cli.comeback import come_up
 from engine.edge.cli.configured import settings_of
 from engine.edge.cli.desk_process import run_desk
+from engine.edge.cli.desk_retake import Asked, take_again
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.desk.migrate import version
 from engine.edge.desk.opening import open_ledger, open_store
 from engine.edge.desk.queries import count_incidents
+from engine.edge.desk.retake import failed
 from engine.edge.desk.tables import leases, outbox, positions
 from engine.edge.logs import set_up_logs
 from engine.edge.settings import Configured
 from engine.edge.wiring import plan_connectors
 
 
-def carry_out(action: str, folder: Path, data: Path | None, lang: str | None) -> int:
+def carry_out(asked: Asked) -> int:
     """Do what was asked; answers the exit code.
 
     Raises:
-        Misuse: there is no such action.
+        Misuse: there is no such action, or the words make no sense together.
+        DeclarationError: rules or desk cannot be used.
         EnvironmentUnusable: the database cannot be used.
 
     """
-    does = ACTIONS.get(action)
+    does = ACTIONS.get(asked.action)
     if does is None:
-        raise Misuse(voice().say("desk-action", found=action, actions=", ".join(ACTIONS)))
-    configured = settings_of(folder, data=data)
-    if lang is None and configured.values.lang is not None:
+        raise Misuse(voice().say("desk-action", found=asked.action, actions=", ".join(ACTIONS)))
+    if asked.action != "retake" and (asked.ids or asked.everything or asked.reason or asked.who):
+        raise Misuse(voice().say("desk-retake-alone", action=asked.action))
+    configured = settings_of(asked.folder, data=asked.data)
+    if asked.lang is None and configured.values.lang is not None:
         speak_as(Voice(configured.values.lang, voice().json))
-    return does(configured)
+    return does(asked, configured)
 
 
-def _run(configured: Configured) -> int:
+def _run(_asked: Asked, configured: Configured) -> int:
     """The desk as a process of its own, until it is told to stop."""
     arm()
     project, rules = come_up(configured)
@@ -50,7 +54,7 @@ def _run(configured: Configured) -> int:
     return run_desk(configured, project, plan, voice().lang, rules=rules)
 
 
-def _upgrade(configured: Configured) -> int:
+def _upgrade(_asked: Asked, configured: Configured) -> int:
     """The tables, brought up to this version, and the audit's key where there is none."""
     open_ledger(configured, voice().lang, make=True)
     store = open_store(configured, voice().lang)
@@ -64,7 +68,7 @@ def _upgrade(configured: Configured) -> int:
     return Exit.FINE
 
 
-def _status(configured: Configured) -> int:
+def _status(_asked: Asked, configured: Configured) -> int:
     """Who runs it, how far it has read, what waits."""
     store = open_existing(configured)
 
@@ -78,6 +82,7 @@ def _status(configured: Configured) -> int:
             "holder": "" if lease is None else lease.holder,
             "until_ms": 0 if lease is None else lease.until_ms,
             "cases": count_incidents(link),
+            "failed": len(failed(link)),
             "read": {row.log: row.next for row in link.execute(select(positions))},
             "papers": [
                 {"sink": sink, "phase": phase, "count": count}
@@ -98,6 +103,8 @@ def _status(configured: Configured) -> int:
     held = voice().say("desk-held", holder=found["holder"], until=until.isoformat(" ", "seconds"))
     voice().line(voice().say("desk-tables", where=store.name, version=found["version"]))
     voice().line(held if found["until_ms"] else voice().say("desk-free"))
+    if found["failed"]:
+        voice().line(voice().say("desk-failed", count=found["failed"]))
     for name in ("cases", "read", "papers"):
         voice().line(f"{voice().say(f'desk-{name}')}: {_shown(found[name])}")
     return Exit.FINE
@@ -111,8 +118,9 @@ def _shown(found: object) -> str:
     return str(found)
 
 
-ACTIONS: Mapping[str, Callable[[Configured], int]] = {
+ACTIONS: Mapping[str, Callable[[Asked, Configured], int]] = {
     "run": _run,
     "upgrade": _upgrade,
     "status": _status,
+    "retake": take_again,
 }

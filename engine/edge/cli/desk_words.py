@@ -16,17 +16,25 @@ Folder = Annotated[Path, typer.Option("--folder", "-f", metavar="DIR")]
 
 
 def desk(
-    action: Annotated[str, typer.Argument(metavar="run|upgrade|status")],
+    action: Annotated[str, typer.Argument(metavar="run|upgrade|status|retake")],
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
     folder: Folder = Path(),
+    everything: Annotated[bool, typer.Option("--all")] = False,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT")] = None,
+    who: Annotated[str | None, typer.Option("--as", metavar="NAME")] = None,
     data: Data = None,
     json: Json = False,
     lang: Lang = None,
 ) -> int:
-    """Run the desk in a process of its own, bring its tables up, or say how it is."""
+    """Run the desk in a process of its own, bring its tables up, say how it is, take again."""
+    from engine.edge.cli.desk_retake import Asked
     from engine.edge.cli.desk_verbs import carry_out
 
     del json
-    return carry_out(action, folder, data, lang)
+    asked = Asked(
+        action, folder, data, lang, tuple(ids or ()), everything=everything, reason=reason, who=who
+    )
+    return carry_out(asked)
 
 
 def audit(

@@ -1,7 +1,5 @@
 """What `forewarn outbox` does, word by word."""
 
-import getpass
-import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +11,7 @@ from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.outbox_boxes import Box, box_of, now_ms
 from engine.edge.cli.outbox_print import Shown, print_lines, print_one, print_result, print_trail
 from engine.edge.cli.voice import voice
+from engine.edge.cli.who import logged_in
 from engine.edge.store import outbox_look as look
 from engine.edge.store.outbox_hand import Deed
 from engine.edge.store.outbox_look import Chosen
@@ -188,13 +187,7 @@ def _reason(asked: Asked) -> str:
 
 def _who(asked: Asked) -> str:
     """Who does it: the name given, or whoever is logged in here."""
-    if asked.who:
-        return asked.who
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):
-        name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"
+    return asked.who or f"{logged_in()}@{socket.gethostname()}"
 
 
 def _now_ms() -> int:

@@ -3,7 +3,6 @@
 It works beside a running desk and without one: whoever may write the database may give tokens.
 """
 
-import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from engine.edge.api.roles import PERSONS
 from engine.edge.cli.configured import settings_of
 from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.voice import voice
+from engine.edge.cli.who import logged_in
 from engine.edge.desk.opening import open_ledger, open_store
 from engine.edge.desk.store import DeskStore
 from engine.edge.settings import Configured
@@ -140,11 +140,7 @@ def _accounts(configured: Configured, store: DeskStore) -> AccountStore:
 
 def _who() -> Actor:
     """Whoever sits at this machine."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container without a name for its user
-        name = str(os.getuid())
-    return Actor(name=f"console:{name}", role=Role.ADMIN)
+    return Actor(name=f"console:{logged_in()}", role=Role.ADMIN)
 
 
 def _write(out: Path, token: str) -> None:

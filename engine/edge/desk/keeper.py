@@ -25,7 +25,7 @@ from engine.edge.desk import lease as leasing
 from engine.edge.desk.audit import Entry, Ledger, digest
 from engine.edge.desk.book import SqlBook, decode_move
 from engine.edge.desk.lease import Lease
-from engine.edge.desk.rows import Kept, is_known, keep_acts, keep_change, upsert, word
+from engine.edge.desk.rows import FAILED, Kept, is_known, keep_acts, keep_change, upsert, word
 from engine.edge.desk.store import DeskStore
 from engine.edge.desk.tables import incidents, moves, positions, receipts, silences
 from engine.errors import ForewarnError, Problem
@@ -135,7 +135,7 @@ class Keeper:
             return found
 
         try:
-            return await self._keep(job)
+            return await self.transact(job)
         except BaseException:
             self._desk, self._storm = before
             raise
@@ -162,7 +162,9 @@ class Keeper:
             for change in changes:
                 if not is_known(link, change.delivery_id):
                     fresh += 1
-                    if not self._take_one(link, change, now_ms, kept):
+                    quiet = self.decide(link, change, now_ms, kept)
+                    keep_change(link, change, FAILED if quiet is None else quiet, now_ms)
+                    if quiet is None:
                         failed.append(change.delivery_id)
             for log_name, place in (read or {}).items():
                 row: dict[str, object] = {"log": log_name, "next": place, "at_ms": now_ms}
@@ -170,7 +172,7 @@ class Keeper:
             crashpoint.passing("desk-position-kept")
             return Taken(fresh, tuple(failed))
 
-        return await self._keep(job)
+        return await self.transact(job)
 
     async def ask(self, request: Request) -> Answer:
         """Do what somebody asks to be done to a case; asked again it is answered the same.
@@ -194,7 +196,7 @@ class Keeper:
             return Answer(incident, tuple(acts.moves), repeated=False)
 
         try:
-            return await self._keep(job)
+            return await self.transact(job)
         except ForewarnError as refusal:
             details = {"verb": str(request.verb), "why": word(str(refusal)), "request": request.id}
             about = f"incident:{request.incident}"
@@ -226,7 +228,7 @@ class Keeper:
 
         if not await self.store.read(lambda link: link.execute(due.limit(1)).first()):
             return 0
-        return await self._keep(job)
+        return await self.transact(job)
 
     async def tell(self, now_ms: int | None = None) -> int:
         """Tell in digests what has waited for them; answers how many papers that were.
@@ -244,7 +246,7 @@ class Keeper:
 
         if not await self.store.read(lambda link: gather.due(link, storm, at_ms)):
             return 0
-        return await self._keep(job)
+        return await self.transact(job)
 
     async def forget(self, keep_days: int) -> int:
         """Forget what is over and older than so many days, a part of it; answers how many rows.
@@ -258,7 +260,7 @@ class Keeper:
             leasing.check(link, self.lease)
             return keep.trim(link, keep_days, now_ms)
 
-        return await self._keep(job)
+        return await self.transact(job)
 
     async def note(self, *entries: Entry) -> None:
         """Write rows of the audit that belong to no move: a read, a login, a setting."""
@@ -285,7 +287,7 @@ class Keeper:
                 )
             )  # fmt: skip
 
-        await self._keep(job)
+        await self.transact(job)
 
     async def receive(
         self, source: str, id_: str, at_ms: int, body: str, request: Request | None, outcome: str
@@ -330,7 +332,7 @@ class Keeper:
             crashpoint.passing("desk-receipt-kept")
             return True
 
-        fresh = await self._keep(job)
+        fresh = await self.transact(job)
         if refusals:
             raise refusals[0]
         return fresh
@@ -373,8 +375,11 @@ class Keeper:
         keep_acts(link, acts, kept)
         gather.queue(link, self._storm, acts.papers, now_ms, kept)
 
-    def _take_one(self, link: Connection, change: Change, now_ms: int, kept: Kept) -> bool:
-        """Take one transition; what the desk cannot take is kept as failed and stops nothing."""
+    def decide(self, link: Connection, change: Change, now_ms: int, kept: Kept) -> str | None:
+        """Keep what a transition leads to; answers why nothing is told of it, or nothing.
+
+        What the desk cannot take stops nothing and leaves no trace: None.
+        """
         before = replace(kept, moves=[*kept.moves], queued={*kept.queued}, entries=[*kept.entries])
         try:
             with link.begin_nested():
@@ -386,10 +391,8 @@ class Keeper:
                 raise
             kept.moves, kept.queued, kept.entries = before.moves, before.queued, before.entries
             log.exception("change-not-taken", delivery=change.delivery_id)
-            keep_change(link, change, "failed", now_ms)
-            return False
-        keep_change(link, change, word(acts.quiet), now_ms)
-        return True
+            return None
+        return word(acts.quiet)
 
     def _tick_one(self, link: Connection, book: SqlBook, id_: str, now_ms: int, kept: Kept) -> None:
         """Look at one case; one whose clock cannot be wound is left for a minute."""
@@ -411,7 +414,7 @@ class Keeper:
             again = update(incidents).where(incidents.c.id == id_)
             link.execute(again.values(next_ms=now_ms + AGAIN_MS))
 
-    async def _keep(self, job: Callable[[Connection, int, Kept], T]) -> T:
+    async def transact(self, job: Callable[[Connection, int, Kept], T]) -> T:
         """Run a job with the rows of the audit for its moves, then tell who listens."""
         kept = Kept()
         now_ms = self.store.now_ms()

@@ -66,6 +66,10 @@ def is_known(link: Connection, delivery_id: str) -> bool:
     return link.execute(query).first() is not None
 
 
+FAILED = "failed"
+"""Why nothing is told of a transition that the desk could not take."""
+
+
 def keep_change(link: Connection, change: Change, quiet: str, now_ms: int) -> None:
     """Keep a transition that is new, and its alert as it stands now."""
     link.execute(
