@@ -129,8 +129,11 @@ async def listen_for_reloads(
     token: str,
     *,
     once: bool,
-) -> AsyncIterator[None]:
-    """While this is held, signals, requests and changed folders bring edited rules in."""
+) -> AsyncIterator[Callable[[str], None]]:
+    """While this is held, signals, requests and changed folders bring edited rules in.
+
+    What it gives does too: called with why.
+    """
     wanted = configured.values.reload
     door = Door(token, lambda only_plan: reloader.reload(only_plan=only_plan, why="asked"))
     server.reload = door.post
@@ -149,12 +152,14 @@ async def listen_for_reloads(
             asked = rules.answers.watch(lambda: reloader.reload(why="answered"))
             start(asked, "reload-answers")
     loop = asyncio.get_running_loop()
+
+    def ask(why: str) -> None:
+        start(reloader.reload(why=why), f"reload-{why}")
+
     with suppress(NotImplementedError, RuntimeError, ValueError):
-        loop.add_signal_handler(
-            signal.SIGHUP, lambda: start(reloader.reload(why="signal"), "reload-signal")
-        )
+        loop.add_signal_handler(signal.SIGHUP, ask, "signal")
     try:
-        yield
+        yield ask
     finally:
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.remove_signal_handler(signal.SIGHUP)

@@ -10,6 +10,7 @@ from paper_kafka import PaperStage, PaperWorker
 from stream_worker import PACK, program
 
 from engine.edge.files import read_project
+from engine.edge.streaming.adoption import OLDER
 from engine.errors import StateError
 from engine.handover import edited, hand_over, taken_over
 from engine.model.change import Change, Transition
@@ -285,3 +286,50 @@ async def test_who_gives_up_waiting_changes_nothing(
     assert {one.rule_hash for one in stage.alerts() if one.rule == "vehicle-dwell"} == {
         CHANGES["keep"].rules["vehicle-dwell"].spec.hash
     }
+
+
+async def test_a_partition_that_newer_rules_worked_on_waits_until_its_worker_has_them(
+    stage: PaperStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.edge.streaming.hub.LONGEST_RETRY_S", 0.02)
+    asked: list[str] = []
+    old, new = stage.worker(OLD, lambda: asked.append("asked")), stage.worker(OLD)
+    odd = {place for place in stage.places() if place.partition % 2}
+    await old.assign(stage.places() - odd)
+    await new.assign(odd)
+    stage.send(halves()[0])
+    stage.beat(MID_MS - WAITS_MS)
+    await both([old, new], lambda: stage.complete(MID_MS - WAITS_MS))
+    await new.hub.go_over(CHANGES["migrate"])
+    await new.hub.close()
+    await old.assign(stage.places())
+    await old.until(lambda: bool(asked))
+    assert not old.stopped
+    assert await old.hub.go_over(CHANGES["migrate"]) >= 0
+    await second_half(stage, old)
+    assert asked == ["asked"]
+    assert (stage.alerts(), stage.rows()) == in_process(CHANGES["migrate"])
+
+
+@pytest.mark.parametrize("patient", [True, False])
+async def test_who_does_not_get_the_newer_rules_ends(
+    stage: PaperStage, monkeypatch: pytest.MonkeyPatch, patient: bool
+) -> None:
+    """After a while; at once where nobody can bring them, or where it was started with others."""
+    monkeypatch.setattr("engine.edge.streaming.hub.LONGEST_RETRY_S", 0.02)
+    monkeypatch.setattr("engine.edge.streaming.changeover.OLDER_S", 0.1)
+    first = stage.worker(OLD)
+    await first.assign(stage.places())
+    await first_half(stage, first)
+    await first.hub.go_over(CHANGES["keep"])
+    await first.hub.close()
+    asked: list[str] = []
+    old = stage.worker(OLD, lambda: asked.append("asked"))
+    if patient:
+        await old.assign(set())
+    await old.assign(stage.places())
+    await asyncio.wait_for(old.ended.wait(), 10)
+    refused = old.stopped[0]
+    assert isinstance(refused, StateError)
+    assert refused.name == OLDER
+    assert bool(asked) is patient

@@ -102,18 +102,29 @@ class PaperLedger:
 class PaperWorker:
     """One worker: its hub, and a consumer that reads what the hub wants to hear."""
 
-    def __init__(self, paper: Paper, program: Program, layout: Layout) -> None:
+    def __init__(
+        self,
+        paper: Paper,
+        program: Program,
+        layout: Layout,
+        renew: Callable[[], None] | None = None,
+    ) -> None:
         self.paper = paper
         self.polling = asyncio.Lock()
         self.reached: dict[TP, int] = {}
         self.stopped: list[BaseException] = []
+        self.ended = asyncio.Event()
         self.time = 0.0
         kit = Kit(link("nowhere:1", "t"), program, layout, new_core, Silent(), lambda: self.time)
         self.rules = kit.rules
-        self.hub = Hub(kit, self.stopped.append)
+        self.hub = Hub(kit, self._stop, renew)
         self.hub.attach(self)  # type: ignore[arg-type]  # the five things of it that are asked
         self.routed = layout.routed
         self.generation = 0
+
+    def _stop(self, reason: BaseException) -> None:
+        self.stopped.append(reason)
+        self.ended.set()
 
     async def assign(self, places: set[TP]) -> None:
         """The group deals partitions out."""
@@ -170,8 +181,8 @@ class PaperStage:
             )
             patch.setattr(f"engine.edge.streaming.{module}.read_back", self.paper.read_back)
 
-    def worker(self, program: Program) -> PaperWorker:
-        self.workers.append(PaperWorker(self.paper, program, self.layout))
+    def worker(self, program: Program, renew: Callable[[], None] | None = None) -> PaperWorker:
+        self.workers.append(PaperWorker(self.paper, program, self.layout, renew))
         return self.workers[-1]
 
     async def close(self) -> None:

@@ -31,6 +31,7 @@ class Doors:
         token: What must be shown there.
         plan: The connectors and routes that are live, if they were edited since the start.
         routed: Who delivers by them.
+        ask: Asks for the rules to be read again, with why.
 
     """
 
@@ -38,6 +39,7 @@ class Doors:
     token: str
     plan: Plan | None = None
     routed: Callable[[Plan], None] | None = None
+    ask: Callable[[str], None] | None = None
 
     def went_live(self, plan: Plan) -> None:
         """Edited routes are live."""
@@ -91,7 +93,7 @@ class Reloads:
                 listening = listen_for_reloads(
                     reloader, self.rules, configured, server, doors.token, once=False
                 )
-                await stack.enter_async_context(listening)
+                doors.ask = await stack.enter_async_context(listening)
             yield doors
 
     def _fits(self, project: Project, program: Program, misfits: Misfits) -> Sequence[Problem]:

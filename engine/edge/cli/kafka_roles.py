@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
@@ -62,6 +63,11 @@ def run_role(
     reloads = Reloads(configured, program, watcher.metrics, watcher.health, rules, lang)
     runner = WorkerRunner(reloads.good)
     hubs: list[Hub] = []
+    asks: list[Callable[[str], None]] = []
+
+    def renew() -> None:
+        for ask in asks:
+            ask("older")
 
     def met(hub: Hub) -> None:
         hubs.append(hub)
@@ -74,13 +80,15 @@ def run_role(
     async def beside() -> None:
         does = (OUTBOX,) if role is None else ()
         async with reloads.listening(runner, misfits, does, among=role is not None) as doors:
+            asks.extend([] if doors.ask is None else [doors.ask])
             if role is None:
                 await _dispatch(configured, project, link, watcher, doors, lang)
             await asyncio.Event().wait()
 
     run_worker(
-        link, program, watcher=watcher, beside=beside, lang=lang, figures=watcher.kafka, met=met
-    )
+        link, program, watcher=watcher, beside=beside, lang=lang, figures=watcher.kafka, met=met,
+        renew=None if rules is None else renew,
+    )  # fmt: skip
     return Exit.FINE
 
 

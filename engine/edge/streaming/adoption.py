@@ -22,6 +22,9 @@ from engine.text import say
 
 log = structlog.get_logger("streaming")
 
+OLDER = "state-older-rules"
+"""Name of the error that newer rules than this worker's have worked on a partition."""
+
 IMPORTING = b"\0importing"
 """Key of the row that stands in a partition while an import is under way."""
 
@@ -66,4 +69,4 @@ def _refuse_older(kit: Kit, space: str, meta: bytes) -> None:
     before = unpack_meta(meta).rulesets
     own = ruleset(rule.spec for rule in kit.program.spaces[space].rules)
     if own in before[:-1]:
-        raise StateError(say("state-older-rules", kit.lang, space=space))
+        raise StateError(say(OLDER, kit.lang, space=space), OLDER, space=space)

@@ -10,16 +10,22 @@ rules of now, which comes to the same.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
+
+import structlog
 
 from engine.edge import crashpoint
 from engine.edge.streaming.kit import Kit, Unit
+
+log = structlog.get_logger("streaming")
 
 WHOLE_S = 60.0
 """So long a change of rules waits for all partitions to be open."""
 SAVED_S = 30.0
 """So long whoever asked for it waits to hear that it is saved."""
+OLDER_S = 60.0
+"""So long a partition that newer rules have worked on is kept until this worker has them too."""
 
 
 class Changeover:
@@ -31,6 +37,7 @@ class Changeover:
         settle: Callable[[], Awaitable[None]],
         whole: Callable[[], Sequence[Unit] | None],
         stop: Callable[[BaseException], None],
+        renew: Callable[[], None] | None,
     ) -> None:
         """Take note of whom to ask.
 
@@ -39,9 +46,12 @@ class Changeover:
             settle: Returns when all that was worked on is saved, or lost.
             whole: All units, if all are open; none at all counts too.
             stop: Ends the worker, for what must never happen.
+            renew: Asks for the rules to be read again; None where that cannot be done.
 
         """
         self._turn, self._settle, self._whole, self._stop = turn, settle, whole, stop
+        self._renew = renew
+        self._older: dict[str, float] = {}
         self._open, self.begun = asyncio.Event(), asyncio.Event()
         self._going: set[asyncio.Task[float | None]] = set()
         self._owing: dict[str, asyncio.Future[None]] = {}
@@ -52,7 +62,35 @@ class Changeover:
             self._open.clear()
         else:
             self._open.set()
-            self.begun.set()
+            if not self._older:
+                self.begun.set()
+
+    @property
+    def older(self) -> Collection[str]:
+        """Units that wait for newer rules; all others may go over without them."""
+        return self._older.keys()
+
+    def may_wait(self, name: str) -> bool:
+        """Whether a unit that newer rules have worked on may wait for them; they are asked for.
+
+        When workers go over one after the other, a partition may come to one that has not yet.
+        A worker that has just been started has the rules that it is to have.
+        """
+        if self._renew is None or not self.begun.is_set():
+            return False
+        if not self._older:
+            log.warning("older-rules", unit=name)
+            self._renew()
+        now = time.monotonic()
+        return now - self._older.setdefault(name, now) < OLDER_S
+
+    def dealt(self, names: Collection[str]) -> None:
+        """These units are ours now."""
+        self._older = {name: since for name, since in self._older.items() if name in names}
+
+    def opened(self, name: str) -> None:
+        """A unit is open."""
+        self._older.pop(name, None)
 
     async def all_open(self) -> None:
         """Return when all partitions are open.

@@ -153,12 +153,15 @@ class Evaluator:
     def succession(self, kit: Kit) -> Callable[[], None]:
         """Let edited rules take up what is remembered; see `engine/handover.py`.
 
+        A partition that is not open has no memory: it is opened by the new rules.
+
         Raises:
             StateError: one of them cannot.
 
         """
-        program = kit.program.spaces[self._space.name]
-        old = cast("Space", self._running)
+        if self._core is None:
+            return lambda: self._learn(kit)
+        program, old = kit.program.spaces[self._space.name], cast("Space", self._core)
         new = cast("Space", kit.make_core(program, self._partition, self._space.partitions))
         over = Handover(old, new, rows_of(old, edited(self._program, program)))
         return lambda: self._go_on(kit, over)
@@ -179,6 +182,7 @@ class Evaluator:
         """Begin to save what going over did: state, alerts that are closed, positions."""
         outcome, self._owed, self._unsaved_since = self._owed, None, None
         if outcome is None:
+            saved()
             return
 
         def told(seconds: float) -> None:

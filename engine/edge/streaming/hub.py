@@ -14,6 +14,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
 from faust.types import TP
 
 from engine.edge import crashpoint
+from engine.edge.streaming.adoption import OLDER
 from engine.edge.streaming.changeover import Changeover
 from engine.edge.streaming.intake import Fetched, Intake
 from engine.edge.streaming.kit import Kit, Unit
@@ -22,7 +23,7 @@ from engine.edge.streaming.pace import ahead, spread
 from engine.edge.streaming.transport import BatchConsumer
 from engine.edge.streaming.units import units_for
 from engine.edge.streaming.watchdog import Watchdog
-from engine.errors import EnvironmentUnusable
+from engine.errors import EnvironmentUnusable, StateError
 from engine.kafka.access import coded
 from engine.ports import Write
 from engine.ruleset.compile import Program
@@ -45,7 +46,12 @@ USURPED, USURPED_S = 5, 10.0
 class Hub:
     """The reader of `transport.py`: hands records to units and keeps units alive."""
 
-    def __init__(self, kit: Kit, stop: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        kit: Kit,
+        stop: Callable[[BaseException], None],
+        renew: Callable[[], None] | None = None,
+    ) -> None:
         self._kit = kit
         self._stop = stop
         self._consumer: BatchConsumer | None = None
@@ -64,7 +70,7 @@ class Hub:
         self._losses: dict[str, tuple[float, float]] = {}
         self._working = False
         self._closed = False
-        self._change = Changeover(self._turn, self._settle, self._all_open, stop)
+        self._change = Changeover(self._turn, self._settle, self._all_open, stop, renew)
         self._always: list[asyncio.Task[None]] = []
         self._beat = 0.0
 
@@ -145,6 +151,7 @@ class Hub:
             self._since = {name: since for name, since in self._since.items() if name in wanted}
             before, kept = self._units, {name for name in self._open if name in wanted and follows}
             self._open, self._held, self._readers = set(), set(), {}
+            self._change.dealt(wanted)
             self._units = {
                 name: before[name] if name in kept else unit for name, unit in wanted.items()
             }
@@ -250,8 +257,8 @@ class Hub:
         return await self._change.go_over(lambda: replace(self._kit, program=program), take)
 
     def _all_open(self) -> list[Unit] | None:
-        """All that this worker was dealt, if all of it is open; that may be nothing at all."""
-        is_whole = self._working and len(self._open) == len(self._units)
+        """All that this worker was dealt, if it is open or waits for newer rules, or is nothing."""
+        is_whole = self._working and self._units.keys() == {*self._open, *self._change.older}
         return list(self._units.values()) if is_whole else None
 
     async def _settle(self) -> None:
@@ -316,14 +323,21 @@ class Hub:
                 log.warning("unit-not-open", unit=unit.name, reason=repr(reason))
                 self._since.setdefault(unit.name, self._kit.clock())
                 pause, retry = retry, min(retry * 2, LONGEST_RETRY_S)
-            except Exception as refused:  # noqa: BLE001 - state that does not fit, or our own bug
-                self._stop(refused)
+            except StateError as refused:
+                if refused.name != OLDER or not self._change.may_wait(unit.name):
+                    self._stop(refused)
+                    return
+                self._tell()
+                pause = LONGEST_RETRY_S
+            except Exception as bug:  # noqa: BLE001 - our own: stop loudly
+                self._stop(bug)
                 return
             else:
                 opened = True
                 self._since.pop(unit.name, None)
                 self._kit.figures.restored(self._kit.clock() - begun)
         self._open.add(unit.name)
+        self._change.opened(unit.name)
         self._tell()
         for place in unit.inputs:
             if all(reader.name in self._open for reader in self._readers[place]):

@@ -58,6 +58,7 @@ def run_worker(
     make_core: CoreMaker = new_core,
     figures: Figures = NO_FIGURES,
     met: Callable[[Hub], None] = lambda _hub: None,
+    renew: Callable[[], None] | None = None,
 ) -> None:
     """Evaluate the program's rules on Kafka; returns after SIGTERM or SIGINT.
 
@@ -76,6 +77,8 @@ def run_worker(
         figures: Who hears of lag, transactions and the group.
         met: Given what holds the partitions, before it joins the group: the rules may be changed
             through it.
+        renew: Asks for the rules to be read again, for a partition that comes from a worker that
+            has newer ones.
 
     Raises:
         EnvironmentUnusable: no broker lets us in, it went away while we were starting, or topics
@@ -97,7 +100,7 @@ def run_worker(
             told = watcher or Silent()
             gate = asyncio.Semaphore(link.restores)
             kit = Kit(link, program, layout, make_core, told, time.monotonic, lang, figures, gate)
-            hub = Hub(kit, end.now)
+            hub = Hub(kit, end.now, renew)
             met(hub)
             app = StreamApp(link, hub, layout)
             with calm_collector(), kit.rules:
