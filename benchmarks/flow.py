@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -36,14 +37,31 @@ class Lookout:
             if not space.direct
             for partition in range(space.partitions)
         ]
+        self._routers = {
+            TopicPartition(stage.layout.names.route(space.name, feed), partition): TopicPartition(
+                topic, partition
+            )
+            for space in stage.layout.spaces.values()
+            for feed, topic in stage.layout.feeds.items()
+            if topic in space.routed_from
+            for partition in range(stage.layout.counts[topic])
+        }
         self._ended = dict.fromkeys(self._routed, 0)
+        read = [
+            (state, TopicPartition(topic, state.partition))
+            for state, name in self._spaces.items()
+            for topic in stage.layout.spaces[name].inputs
+        ]
+        self._feeds = [pair for pair in read if pair[1] not in self._ended]
+        self._feeds += self._routers.items()
+        self._sent_on = [pair for pair in read if pair[1] in self._ended]
         self._positions: dict[TopicPartition, Mapping[str, Any]] = {}
         self._lock = asyncio.Lock()
         self.watermark = 0
 
     async def __aenter__(self) -> Self:
         await self._reader.start()
-        self._reader.assign([*self._spaces, *self._routed])
+        self._reader.assign([*self._spaces, *self._routed, *self._routers])
         await self._reader.seek_to_beginning()
         return self
 
@@ -56,33 +74,36 @@ class Lookout:
             return await self._look()
 
     async def reached(self, within_s: float) -> float:
-        """Wait until all that was in the inputs when we asked is read; seconds, or inf."""
+        """Wait until all that was in the feeds when we asked is read; seconds, or inf.
+
+        A router's records and its position become visible together: once the routers have read
+        everything, all that they sent on is there to be read by the evaluators.
+        """
         begun = time.monotonic()
         wanted: dict[tuple[TopicPartition, TopicPartition], int] = {}
         while time.monotonic() - begun < within_s:
             try:
-                wanted = wanted or await self._ends()
+                wanted = wanted or await self._ends(self._feeds)
                 await self.look()
             except KafkaError:  # a broker is away
                 await asyncio.sleep(0.2)
                 continue
-            if all(
-                self._position(state, place)[1] >= end for (state, place), end in wanted.items()
-            ):
+            sent_on = {(state, place): self._ended[place] for state, place in self._sent_on}
+            if self._have_read(wanted) and self._have_read(sent_on):
                 return time.monotonic() - begun
             await asyncio.sleep(0.05)
         return float("inf")
 
-    async def _ends(self) -> "dict[tuple[TopicPartition, TopicPartition], int]":
-        """For each saved partition and each input of it, where the input ends now."""
-        inputs = [
-            (state, TopicPartition(topic, state.partition))
-            for state, name in self._spaces.items()
-            for topic in self._stage.layout.spaces[name].inputs
-        ]
-        ends = await self._reader.end_offsets([place for _, place in inputs])
-        ends |= self._ended  # behind its last record a routed topic has marks
-        return {(state, place): ends[place] for state, place in inputs}
+    def _have_read(self, wanted: "Mapping[tuple[TopicPartition, TopicPartition], int]") -> bool:
+        return all(self._position(state, place)[1] >= end for (state, place), end in wanted.items())
+
+    async def _ends(
+        self, pairs: "Sequence[tuple[TopicPartition, TopicPartition]]"
+    ) -> "dict[tuple[TopicPartition, TopicPartition], int]":
+        """Where each input ends now; behind its last record a routed topic has marks."""
+        ends = await self._reader.end_offsets([place for _, place in pairs])
+        ends |= self._ended
+        return {(state, place): ends[place] for state, place in pairs}
 
     def _position(self, state: TopicPartition, place: TopicPartition) -> tuple[int, int]:
         there = self._positions.get(state, {}).get(f"{place.topic}/{place.partition}")
@@ -96,12 +117,17 @@ class Lookout:
                     self._ended[place] = max(told, default=self._ended[place])
                     continue
                 for record in records:
-                    if record.key == META and record.value:
+                    if record.key != META or not record.value:
+                        continue
+                    if (feed := self._routers.get(place)) is not None:
+                        start, _ = msgspec.msgpack.decode(record.value)
+                        self._positions[place] = {f"{feed.topic}/{feed.partition}": (start, start)}
+                    else:
                         meta = unpack_meta(record.value)
                         self._positions[place] = meta.positions
                         self.watermark = max(self.watermark, meta.watermark)
         waiting = unread = read = 0
-        for (state, place), end in (await self._ends()).items():
+        for (state, place), end in (await self._ends([*self._feeds, *self._sent_on])).items():
             committed, frontier = self._position(state, place)
             waiting += frontier - committed
             unread += end - frontier

@@ -94,7 +94,7 @@ def one_core(report: Report, asked: argparse.Namespace, total: int, rounds: Roun
     first = {name: statistics.median(rounds.series(name, "first")) for name in CONTENDERS}
     report.say(
         f"{total:,} fixes in one partition, {asked.rounds} rounds; records in the first poll, "
-        "which is not counted (median): "
+        "which is not counted (for ours, neither is the last; median): "
         + ", ".join(f"{name} {count:,.0f}" for name, count in first.items()) + "."
     )  # fmt: skip
     report.table(

@@ -337,8 +337,11 @@ class Watch:
         return self
 
     def __exit__(self, *_ignored: object) -> None:
-        self.wall_s = time.perf_counter() - self._wall
-        self.cpu_s = time.process_time() - self._cpu
+        self.wall_s, self.cpu_s = self.passed()
+
+    def passed(self) -> tuple[float, float]:
+        """Wall and CPU seconds until now."""
+        return time.perf_counter() - self._wall, time.process_time() - self._cpu
 
     def figures(self, alerts: Sequence[dwell_job.Alert]) -> dict[str, Any]:
         """What a round keeps."""

@@ -53,7 +53,7 @@ class KafkaSettings(Access):
     min_insync: int | None = Field(default=None, ge=1)
     retention_ms: int = Field(default=7 * 86_400_000, ge=-1)
     topics: dict[str, TopicSettings] = Field(default_factory=dict)
-    batch: int = Field(default=10_000, ge=1, le=100_000)
+    batch: int = Field(default=32_000, ge=1, le=100_000)
     session_s: float = Field(default=10.0, gt=0)
     heartbeat_s: float = Field(default=3.0, gt=0)
     save_every_s: float = Field(default=1.0, gt=0)

@@ -67,7 +67,7 @@ class Link:
     min_insync: int | None = None
     topics: Mapping[str, TopicWish] = field(default_factory=dict)
     instance: str = ""
-    batch: int = 10_000
+    batch: int = 32_000
     session_s: float = 10.0
     heartbeat_s: float = 3.0
     save_every_s: float = 1.0

@@ -76,7 +76,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             heartbeat_interval_ms=int(link.heartbeat_s * 1000),
             rebalance_timeout_ms=int(link.session_s * 3000),
             fetch_max_wait_ms=250,
-            max_partition_fetch_bytes=1024 * 1024,
+            max_partition_fetch_bytes=2 * 1024 * 1024,
         )
 
     async def bring(self, places: set[TP]) -> Fetched:
