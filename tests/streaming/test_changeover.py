@@ -333,3 +333,20 @@ async def test_who_does_not_get_the_newer_rules_ends(
     assert isinstance(refused, StateError)
     assert refused.name == OLDER
     assert bool(asked) is patient
+
+
+async def test_an_edit_may_be_taken_back_and_a_failing_transaction_does_not_hinder_it(
+    stage: PaperStage,
+) -> None:
+    """The partitions are opened anew with [old, new] as their last rules, by the old ones."""
+    worker = stage.worker(OLD)
+    await worker.assign(stage.places())
+    await first_half(stage, worker)
+    await worker.hub.go_over(CHANGES["one more"])
+    failed: list[str] = []
+    stage.paper.refuses = lambda name: name not in failed and not failed.append(name)  # type: ignore[func-returns-value]
+    going = asyncio.create_task(worker.hub.go_over(CHANGES["nothing"]))
+    await worker.until(going.done)
+    assert len(failed) >= 9
+    await second_half(stage, worker)
+    assert (stage.alerts(), stage.rows()) == in_process(CHANGES["nothing"])

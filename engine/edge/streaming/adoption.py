@@ -68,5 +68,5 @@ def _refuse_older(kit: Kit, space: str, meta: bytes) -> None:
     """Stop where newer rules than ours have worked."""
     before = unpack_meta(meta).rulesets
     own = ruleset(rule.spec for rule in kit.program.spaces[space].rules)
-    if own in before[:-1]:
+    if own in before[:-1] and before[-1] not in kit.left.get(space, ()):
         raise StateError(say(OLDER, kit.lang, space=space), OLDER, space=space)

@@ -7,7 +7,6 @@ and says from where to read. A partition is read only while all units that read 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
@@ -254,7 +253,7 @@ class Hub:
         def take(kit: Kit) -> None:
             self._kit = kit
 
-        return await self._change.go_over(lambda: replace(self._kit, program=program), take)
+        return await self._change.go_over(lambda: self._kit.renewed(program), take)
 
     def _all_open(self) -> list[Unit] | None:
         """All that this worker was dealt, if it is open or waits for newer rules, or is nothing."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from faust.types import TP
@@ -14,6 +14,7 @@ from engine.edge.streaming.link import Link
 from engine.edge.streaming.topics import Layout
 from engine.ports import Core, Outcome, Write
 from engine.ruleset.compile import Program, SpaceProgram
+from engine.saved import ruleset
 
 
 class Watcher(Protocol):
@@ -61,6 +62,8 @@ class Kit:
     Attributes:
         restores: Held while a partition's saved state is read back and taken up: so many do that
             at the same time, and the raw rows of no more are in memory.
+        left: By key space the rule sets that this process worked by, and has left for others: to
+            go back from them is what somebody wanted.
         rules: The one thread in which all rules run: the loop goes on talking to the broker.
 
     """
@@ -74,7 +77,17 @@ class Kit:
     lang: str = "en"
     figures: Figures = NO_FIGURES
     restores: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RESTORES))
+    left: Mapping[str, frozenset[str]] = field(default_factory=dict)
     rules: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "rules"))
+
+    def renewed(self, program: Program) -> "Kit":
+        """The same for another program that reads the same topics."""
+        left = {
+            name: (self.left.get(name, frozenset()) | {_fingerprint(self.program, name)})
+            - {_fingerprint(program, name)}
+            for name in program.spaces
+        }
+        return replace(self, program=program, left=left)
 
     async def work(self, what: Callable[[], T]) -> T:
         """Do some work of the rules beside the event loop, one piece at a time."""
@@ -140,6 +153,11 @@ class Unit(Protocol):
 
     async def close(self) -> None:
         """Forget everything that is not saved."""
+
+
+def _fingerprint(program: Program, space: str) -> str:
+    """The rule set of a key space, as partitions remember it."""
+    return ruleset(rule.spec for rule in program.spaces[space].rules)
 
 
 def unread(starts: Mapping[TP, int | None], place: TP, records: Sequence[Fresh]) -> Sequence[Fresh]:
