@@ -101,8 +101,10 @@ class Runner:
         try:
             while not self._stopping:
                 try:
-                    busy = self.leads and await self.look()
-                    self._ease()
+                    busy = False
+                    if self.leads:
+                        busy = await self.look()
+                        self._ease()
                 except LeaseLost:
                     self._step_down()
                     busy = False
@@ -183,8 +185,12 @@ class Runner:
     async def _renew(self) -> None:
         while True:
             try:
-                await self.lead()
+                if not await self.lead():
+                    self._ease()  # another one runs the desk, and the database answers
             except (SQLAlchemyError, OSError) as error:
+                # A desk whose lease has run out meanwhile looks at nothing that could say so.
+                self._tries = max(self._tries, 1)
+                self._blocked(_why(error))
                 log.warning("desk-lease-unreadable", error=str(error)[:200])
             await asyncio.sleep(self._term_ms / 3000)
 
