@@ -1,6 +1,6 @@
 """What a thing of a project or of the rule language is, as a sheet of labelled lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -101,9 +101,9 @@ def describe_declared(name: str, shelf: Shelf, lang: str) -> list[Sheet]:
     return found
 
 
-def nearest_thing(name: str, project: Project | None) -> str:
-    """The known thing whose name is most like this one, or nothing."""
-    known = {*OPERATORS, *FUNCTIONS, *codes()}
+def nearest_thing(name: str, project: Project | None, more: Collection[str] = ()) -> str:
+    """The known thing whose name is most like this one, or nothing; `more` are known besides."""
+    known = {*OPERATORS, *FUNCTIONS, *codes(), *more}
     if project is not None:
         known |= {*project.rules, *project.feeds, *project.table_specs, *project.zones}
         known |= {*project.lists, *project.macros, *project.overrides}

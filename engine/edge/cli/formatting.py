@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from difflib import unified_diff
 from pathlib import Path
 
+from engine.edge.cli.desks import find_desks
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.projects import folders
 from engine.edge.cli.voice import voice
@@ -53,11 +54,23 @@ def _declarations(paths: Sequence[Path]) -> list[DeclaredFile]:
     single = [path for path in paths if path.is_file()]
     around = [path for path in paths if not path.is_file()]
     roots = folders(around) if around or not paths else []
-    files = [file for file in read_project([*roots, *single]) if file.path.endswith(".yaml")]
+    found = [*read_project([*roots, *single]), *_of_desks(around, paths)]
+    files = [file for file in {one.path: one for one in found}.values() if _is_yaml(file)]
     if not files:
         where = ", ".join(path.as_posix() for path in paths) or "."
         raise EnvironmentUnusable(voice().say("nothing-declared", path=where))
     return files
+
+
+def _of_desks(around: Sequence[Path], paths: Sequence[Path]) -> list[DeclaredFile]:
+    """The files of desks that lie where the packs do; never of the one that comes along."""
+    if not around and (paths or not folders(())):
+        return []
+    return [file for desk in find_desks(around) for file in desk.files]
+
+
+def _is_yaml(file: DeclaredFile) -> bool:
+    return file.path.endswith(".yaml")
 
 
 def _look_at(file: DeclaredFile, work: _Work) -> None:

@@ -6,6 +6,12 @@ from engine.ruleset.json_schema import DECLARATIONS
 _LAST = {"table": ("fields",)}
 """Keys that come behind all others, because they are long."""
 _TESTS = ("rules", "defaults", "tests")
+DESK = {
+    "desk": ("desk", "title", "owner", "storm", "reopen_lifts", "merge_reasons"),
+    "timings": ("hours", "timings"),
+    "branches": ("default", "branches"),
+}
+"""Of files of a desk, by a key that tells what each is; a desk is declared beside the rules."""
 
 COLUMNS = {"rule": ("lookup", "signals"), "feed": ("fields",), "table": ("fields",)}
 """Mappings of names that are set out in columns, by the kind of file."""
@@ -14,7 +20,7 @@ COLUMNS = {"rule": ("lookup", "signals"), "feed": ("fields",), "table": ("fields
 def kind_of(root: Node) -> str:
     """What a file declares, by its keys; nothing if that is no declaration we know."""
     names = {name_of(entry) for entry in root.entries}
-    return next((kind for kind in (*DECLARATIONS, "tests") if kind in names), "")
+    return next((kind for kind in (*DECLARATIONS, "tests", *DESK) if kind in names), "")
 
 
 def ordered(root: Node) -> list[Entry]:
@@ -23,7 +29,7 @@ def ordered(root: Node) -> list[Entry]:
     A key that the kind does not know stays behind the known one it stands behind.
     """
     kind = kind_of(root)
-    names: tuple[str, ...] = _TESTS if kind == "tests" else ()
+    names: tuple[str, ...] = _TESTS if kind == "tests" else DESK.get(kind, ())
     if kind in DECLARATIONS:
         fields = DECLARATIONS[kind].model_fields
         names = tuple(field.alias or name for name, field in fields.items())
