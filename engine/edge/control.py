@@ -63,11 +63,9 @@ def asked_here(
     wanted, folder = configured.values.reload, configured.data_folder
     declared = read_secret(wanted.token, wanted.token_file, configured.folder, lang)
     token = declared or secrets.token_urlsafe(32)
-    host, name = configured.values.metrics.host, CONTROL
+    host, name = configured.values.metrics.host, f"control-{os.getpid()}.json" if among else CONTROL
     try:
-        if among:  # a worker has no database that would have made the folder
-            name = f"control-{os.getpid()}.json"
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # on Kafka it may not be there yet
         _open_control(folder, name, Control(host, port, token, os.getpid(), tuple(does)))
     except OSError as error:
         log.warning("not-to-be-asked", error=str(error))
