@@ -113,7 +113,7 @@ def write_rules(folder: Path, count: int) -> Path:
         (pack / f"churn-{number:03}_test.yaml").write_text(test_of(number), "utf-8")
     held = rule("held", "condition: temp > -1000", "clear: temp < -5000\n", 'sensor == "s1"')
     (pack / "held.yaml").write_text(held, "utf-8")
-    pulse = rule("pulse", "condition: temp == 77, quiet: 1m", where='place == "pulse"')
+    pulse = rule("pulse", "condition: temp == -77, quiet: 1m", where='place == "pulse"')
     (pack / "pulse.yaml").write_text(pulse, "utf-8")
     return pack
 
@@ -156,7 +156,7 @@ class Stream:
                 self.heat[sensor] = 15
             found = {"sensor": f"s{sensor}", "place": f"p{sensor % GROUPS}"}
             if pulse and place == size - 1:
-                found, temp = {"sensor": pulse, "place": "pulse"}, 77
+                found, temp = {"sensor": pulse, "place": "pulse"}, -77
             at = T0 + self.sent * STEP_MS
             self.sent += 1
             lines.append(json.dumps({**found, "t": at, "temp": temp}).encode())
