@@ -27,9 +27,11 @@ class Handlers:
         logics: Sequence[Logic],
         quarantine: Quarantine,
         tell: Callable[[Trouble], None],
+        place: Callable[[int], None] = lambda _order_ms: None,
     ) -> None:
         self.program = program
         self.tell = tell
+        self.place = place
         self.logics = logics
         self.quarantine = quarantine
         self.off: set[int] = set()
@@ -49,7 +51,7 @@ class Handlers:
             for logic, rule in pairs
         ]
         late = [
-            _reviser(logic.late(feed), rule.conditions[feed], rule.words, time_of)
+            _reviser(logic.late(feed), rule.conditions[feed], rule.words, time_of, self.place)
             if feed in rule.spec.feeds
             else _nothing
             for logic, rule in pairs
@@ -130,7 +132,11 @@ def _handler(take: Handler, condition: Any, words: Words) -> Handler:
 
 
 def _reviser(
-    take: Handler | None, condition: Any, words: Words, time_of: Callable[[Any], int]
+    take: Handler | None,
+    condition: Any,
+    words: Words,
+    time_of: Callable[[Any], int],
+    place: Callable[[int], None],
 ) -> Handler:
     """How a rule takes late events: by their own time, at their place in the order."""
     if take is None:
@@ -139,7 +145,11 @@ def _reviser(
     def handle(key: str, event: Any, order_ms: int) -> None:
         at_ms = time_of(event)
         if condition is None or condition(event, _names(words, key, event, at_ms)) is True:
-            take(key, event, at_ms, order_ms)
+            place(order_ms)
+            try:
+                take(key, event, at_ms, order_ms)
+            finally:
+                place(0)
 
     return handle
 

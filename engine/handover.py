@@ -89,7 +89,8 @@ class Handover:
         new.timers[:] = [*early, *_renumbered(old, {b: n for n, b in moved.items()})]
         heapify(new.timers)
         _take_cleaning(old, new)
-        new.handlers = Handlers(new.program, new.logics, new.quarantine, new._trouble)  # noqa: SLF001
+        tell, place = new._trouble, new._place  # noqa: SLF001 - one of us
+        new.handlers = Handlers(new.program, new.logics, new.quarantine, tell, place)
         new.handlers.settle()
         new.dormant.take_over(old.dormant, moved)
         new.dormant.guard(new.handlers.rows, len(new.logics))

@@ -96,7 +96,7 @@ class Space(Telling):
         self.intakes = {
             feed: make_intake(program, number) for number, feed in enumerate(program.feeds)
         }
-        self.handlers = Handlers(program, self.logics, self.quarantine, self._trouble)
+        self.handlers = Handlers(program, self.logics, self.quarantine, self._trouble, self._place)
         self.noted: list[tuple[Log, SourceId, Sequence[Record]]] = []
         self.begun = False
         self.pending: set[tuple[str, str]] = set()

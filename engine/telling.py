@@ -13,6 +13,7 @@ class Telling:
         program: The key space's rules and feeds.
         notebook: Explains changes and remembers near misses.
         outcome: What was told since the last outcome left.
+        order_ms: The place in the order of the late event that is handled; 0 while none is.
 
     """
 
@@ -21,6 +22,11 @@ class Telling:
         self.program = program
         self.notebook = notebook
         self.outcome = Outcome()
+        self.order_ms = 0
+
+    def _place(self, order_ms: int) -> None:
+        """A late event is handled at its place in the order; 0 when it has been."""
+        self.order_ms = order_ms
 
     def _reject(
         self, source: SourceId, offset: int, reason: str, detail: str, value: bytes
@@ -40,7 +46,8 @@ class Telling:
         self.notebook.explain(change)
         self.outcome.changes.append(change)
         for tell in self.program.tells.get(change.rule, ()):
-            sent = tell(change)
+            # What is dated back is heard now: nothing older may follow to those above.
+            sent = tell(change, max(change.at_ms, self.order_ms))
             if sent is not None:
                 self.outcome.sent.append(sent)
 

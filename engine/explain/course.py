@@ -19,6 +19,7 @@ from engine.model.change import Change, Transition
 from engine.model.progress import Note, Progress, Step, nearest
 from engine.model.row_keys import subject_of
 from engine.operators.base import Logic
+from engine.operators.correlate_places import PlacesLogic
 from engine.operators.near_ground import GroundLogic
 from engine.operators.towards.ask import progress_of
 from engine.operators.towards.base import NO_SIGHT, Sight
@@ -169,7 +170,7 @@ class Course:
     def _between(self, take: Callable[..., None], logic: Logic, feed: str) -> Callable[..., None]:
         def handle(key: str, event: Any, at_ms: int) -> None:
             about = getattr(event, "near_who", key)
-            if about != self.key:
+            if self.key not in {about, about.partition(" ")[2]}:  # of an alert: episode, key
                 take(key, event, at_ms)
                 return
             sight = Sight(event, feed)
@@ -181,7 +182,9 @@ class Course:
         self, on_timer: Callable[[str, int], None], logic: Logic
     ) -> Callable[[str, int], None]:
         def handle(key: str, at_ms: int) -> None:
-            if self.key not in {key, subject_of(key)} and not isinstance(logic, GroundLogic):
+            if self.key not in {key, subject_of(key)} and not isinstance(
+                logic, GroundLogic | PlacesLogic
+            ):
                 on_timer(key, at_ms)
                 return
             self._around(lambda: on_timer(key, at_ms), logic, at_ms, NO_SIGHT)

@@ -1,7 +1,7 @@
 """Alerts as a feed: what rules may read of other rules' alerts.
 
-Withdrawn alerts are not told: a withdrawal is dated back, and what other rules made of the alert
-in the meantime would depend on when it came.
+What a late record changes is dated back; other rules hear of it at the place of that record in the
+order, which is the same in every run. What they made of an alert that is withdrawn stays made.
 """
 
 from collections.abc import Collection
@@ -16,7 +16,9 @@ ALERTS = "alerts"
 """The name under which rules read them: `from: alerts`."""
 
 _TEXT, _TIME, _NUMBER = FieldType.TEXT, FieldType.TIME, FieldType.NUMBER
-_TOLD = (Transition.FIRED, Transition.RAISED, Transition.UPDATED, Transition.CLEARED)
+ENDS = (Transition.CLEARED, Transition.RETRACTED, Transition.DROPPED)
+"""After these an alert does not go on."""
+_TOLD = (Transition.FIRED, Transition.RAISED, Transition.UPDATED, *ENDS)
 _FIXED = (
     FieldSpec("rule", _TEXT),
     FieldSpec("key", _TEXT),
@@ -54,8 +56,8 @@ def alerts_feed(labels: Collection[str], name: str = ALERTS) -> FeedSpec:
     )
 
 
-def alert_record(change: Change) -> bytes | None:
-    """A transition as a record of the feed, or None for one that is not told."""
+def alert_record(change: Change, at_ms: int) -> bytes | None:
+    """A transition as a record of the feed, heard at an instant; None for one that is not told."""
     if change.transition not in _TOLD:
         return None
     fixed = {
@@ -63,7 +65,7 @@ def alert_record(change: Change) -> bytes | None:
         "key": change.key,
         "transition": change.transition.value,
         "severity": change.severity,
-        "at": change.at_ms,
+        "at": at_ms,
         "since": change.since_ms,
         "held": change.held_ms,
         "episode": change.episode_id,

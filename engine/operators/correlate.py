@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.alerts.lifecycle import Judge, Life
+from engine.feeds.alerts import ENDS
 from engine.operators.base import Event, EventCodec, Host, load_event, save_event
 from engine.operators.specs.correlate import CorrelateSpec
 from engine.state.watermark import NEVER
 
-_CLEARED = "cleared"
+_ENDS = frozenset(one.value for one in ENDS)
 
 
 class SignalTest(NamedTuple):
@@ -117,7 +118,7 @@ class CorrelateLogic:
     ) -> None:
         signals = self.keys.get(key)
         for number, rule, _, _ in hits:
-            ends = bool(rule) and event.transition == _CLEARED
+            ends = bool(rule) and event.transition in _ENDS
             if signals is None:
                 if ends:
                     return

@@ -21,7 +21,7 @@ from engine.operators.correlate_worth import Worth
 from engine.operators.near_crowd import Crowd
 from engine.operators.near_ground import Owned
 from engine.operators.specs.base import mark_of
-from engine.operators.specs.correlate import CorrelatePlaceSpec
+from engine.operators.specs.correlate import CorrelatePlaceSpec, CorrelateSpec
 
 _SIGNAL = "\x1e"
 """First sign of the row keys of signals; the others are of sites, under their alert's key."""
@@ -65,6 +65,11 @@ class Seen:
     def rank(self) -> tuple[int, str]:
         """Its age, and its name to tell equals apart."""
         return self.born, self.id
+
+
+def subject(seen: Seen, spec: CorrelateSpec) -> str:
+    """The key a signal is about; of an alert the key that its episode is about."""
+    return seen.who.partition(" ")[2] if spec.signals[seen.number].rule else seen.who
 
 
 class Site:
@@ -171,7 +176,7 @@ class PlacesLogic:
         """Note one signal; answers it unless it is the end of one that was not there."""
         ends, rules = not event.near_here, self.spec.signals
         seen = self.keys.get(f"{_SIGNAL}{number} {event.near_who}")
-        if seen is not None and not self._counts(seen, at_ms):
+        if seen is not None and not self.counts(seen, at_ms):
             stirred.append(self._drop(seen))
             seen = None
         if seen is None and ends:
@@ -201,7 +206,7 @@ class PlacesLogic:
             self.full = at_ms // HOUR_MS
             self._tell("too-many-keys", str(self.most), at_ms)
 
-    def _counts(self, seen: Seen, at_ms: int) -> bool:
+    def counts(self, seen: Seen, at_ms: int) -> bool:
         """Whether a signal counts at an instant."""
         return seen.open or at_ms < seen.at + self.spec.signals[seen.number].within_ms
 
@@ -236,7 +241,7 @@ class PlacesLogic:
 
     def _live(self, spots: Iterable[Spot], at_ms: int) -> list[Seen]:
         """The signals near places that count, the oldest first."""
-        return [one for one in self._near(spots) if self._counts(one, at_ms)]
+        return [one for one in self._near(spots) if self.counts(one, at_ms)]
 
     def _near(self, spots: Iterable[Spot]) -> list[Seen]:
         """The signals within the radius of places, the oldest first."""
@@ -259,10 +264,10 @@ class PlacesLogic:
         if anchor.site is not None:
             return []
         around = [one for one in self.spots.within(anchor.lon, anchor.lat) if one.site is None]
-        around = [one for one in around if self._counts(one, at_ms)]
+        around = [one for one in around if self.counts(one, at_ms)]
         if not self.worth.is_enough(around, at_ms):
             return []
-        key = anchor.who.rpartition(" ")[2] if self._is_alert(anchor) else anchor.who
+        key = subject(anchor, self.spec)
         name = self.spec.signals[anchor.number].name
         site = Site((key, f"{name} {anchor.born} {at_ms}"), anchor.lon, anchor.lat, at_ms)
         self.sites[site.ref] = site
@@ -273,13 +278,10 @@ class PlacesLogic:
         self._judge(site, at_ms, newest)
         return [(one.lon, one.lat) for one in around]
 
-    def _is_alert(self, seen: Seen) -> bool:
-        return bool(self.spec.signals[seen.number].rule)
-
-    def _members(self, site: Site, at_ms: int) -> list[Seen]:
+    def members(self, site: Site, at_ms: int) -> list[Seen]:
         """The signals of a site that count, by number and age."""
         around = self.spots.within(site.lon, site.lat)
-        mine = [one for one in around if one.site == site.ref and self._counts(one, at_ms)]
+        mine = [one for one in around if one.site == site.ref and self.counts(one, at_ms)]
         return sorted(mine, key=lambda one: (one.number, one.rank))
 
     def _judge(self, site: Site, at_ms: int, newest: tuple[str, Event] | None) -> list[Spot]:
@@ -287,7 +289,7 @@ class PlacesLogic:
         if site.ref not in self.sites:
             return []
         key, part = site.ref
-        members = self._members(site, at_ms)
+        members = self.members(site, at_ms)
         self.host.touch(key)
         if self.worth.is_enough(members, at_ms):
             if not site.holds:
@@ -326,7 +328,7 @@ class PlacesLogic:
             self._ask_anew(at_ms)
         if about.startswith(_SIGNAL):
             seen = self.keys.get(about)
-            if seen is not None and not self._counts(seen, at_ms):
+            if seen is not None and not self.counts(seen, at_ms):
                 self._settle([self._drop(seen)], at_ms)
             return
         for site in [one for one in self.sites.values() if one.ref[0] == about]:
@@ -345,7 +347,7 @@ class PlacesLogic:
         stirred += [(site.lon, site.lat) for site in self.sites.values()]
         for one in everything:
             self.host.touch(one.id)
-            if not self._counts(one, at_ms):
+            if not self.counts(one, at_ms):
                 self._drop(one)
         for key in {ref[0] for ref in self.sites}:
             self.host.touch(key)

@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 
 from engine.alerts.lifecycle import Judge, Life
+from engine.feeds.alerts import ENDS
 from engine.operators.base import Event, EventCodec, Host
 from engine.operators.correlate import SignalTest
 from engine.operators.near_note import AT, CELL, HERE, KIND, LEFT, THERE, WHO, rest_of
 from engine.ports import Sent
 
-_CLEARED = "cleared"
+_ENDS = frozenset(one.value for one in ENDS)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -63,7 +64,7 @@ class SignalsLogic:
             if not hits or getattr(event, lon_of) is None or getattr(event, lat_of) is None:
                 return
             alert = bool(hits[0].rule)
-            ends = alert and event.transition == _CLEARED
+            ends = alert and event.transition in _ENDS
             head = {
                 CELL: target,
                 WHO: f"{event.episode} {key}" if alert else key,

@@ -87,7 +87,7 @@ class Worth:
             "signals": [
                 {
                     "name": rules[one.number].name,
-                    "key": one.who.rpartition(" ")[2] if rules[one.number].rule else one.who,
+                    "key": one.who.partition(" ")[2] if rules[one.number].rule else one.who,
                     "lon": one.lon,
                     "lat": one.lat,
                     "at": one.at,

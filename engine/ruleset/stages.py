@@ -30,13 +30,13 @@ class Tell:
     parse: Callable[[bytes], Any]
     key_of: Callable[[Any], str]
 
-    def __call__(self, change: Change) -> Sent | None:
-        """The record, or None when the change is not told or has no such key."""
-        value = alert_record(change)
+    def __call__(self, change: Change, at_ms: int) -> Sent | None:
+        """The record, heard at an instant; None when the change is not told or has no such key."""
+        value = alert_record(change, at_ms)
         if value is None:
             return None
         key = self.key_of(self.parse(value))
-        return Sent(self.space, self.feed, key, change.at_ms, value) if key else None
+        return Sent(self.space, self.feed, key, at_ms, value) if key else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from engine.operators.base import Logic
 from engine.operators.change import ChangeLogic
 from engine.operators.cluster import ClusterLogic
 from engine.operators.correlate import CorrelateLogic
+from engine.operators.correlate_places import PlacesLogic
 from engine.operators.corridor import CorridorLogic
 from engine.operators.cross import CrossLogic
 from engine.operators.deadline import DeadlineLogic
@@ -22,6 +23,7 @@ from engine.operators.towards import (
     change,
     cluster,
     correlate,
+    correlate_places,
     corridor,
     cross,
     deadline,
@@ -42,6 +44,7 @@ ASKED: Mapping[type, Ask] = {
     ChangeLogic: change.change,
     ClusterLogic: cluster.cluster,
     CorrelateLogic: correlate.correlate,
+    PlacesLogic: correlate_places.at_places,
     CorridorLogic: corridor.corridor,
     CrossLogic: cross.cross,
     DeadlineLogic: deadline.deadline,
