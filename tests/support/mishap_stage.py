@@ -200,9 +200,9 @@ async def until(holds: Callable[[], Any], within_s: float = 20.0) -> None:
             await asyncio.sleep(0.01)
 
 
-async def drained(senders: Senders, store: Store) -> None:
+async def drained(senders: Senders, store: Store, within_s: float = 30.0) -> None:
     """Wait until nothing waits; what a peer refused for good is sent anew, as operators do."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(within_s):
         while True:
             await store.by_hand(AGAIN, {})
             senders.wake()

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import psycopg
 import pytest
+from postgres import postgres
 
 _PATIENCE_S = 60.0
 
@@ -65,41 +65,8 @@ def shared_postgres() -> str:
     """The address of a PostgreSQL that all tests share; take a table of your own."""
     if not _shared:
         folder = Path(SHARED.enter_context(tempfile.TemporaryDirectory()))
-        _shared.append(SHARED.enter_context(a_postgres(folder / "postgres")))
+        _shared.append(SHARED.enter_context(postgres(folder / "postgres")))
     return _shared[0]
-
-
-@contextmanager
-def a_postgres(folder: Path) -> Iterator[str]:
-    """A PostgreSQL of our own; answers its address."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if os.name == "posix" else []
-    if not programs:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    folder.mkdir(parents=True, exist_ok=True)
-    prefix: list[str] = []
-    if os.geteuid() == 0:  # it refuses to run as root
-        try:
-            pwd.getpwnam("postgres")
-        except KeyError:
-            pytest.skip("PostgreSQL does not run as root and there is no user for it")
-        for above in (folder, *folder.parents[:3]):
-            above.chmod(above.stat().st_mode | 0o755)
-        shutil.chown(folder, "postgres")
-        prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    data, port = folder / "data", free_port()
-    made = [*prefix, str(programs[-1] / "initdb"), "-D", str(data), "-A", "trust", "-U", "us"]
-    subprocess.run([*made, "--no-sync"], check=True, capture_output=True, cwd="/")
-    server = [str(programs[-1] / "postgres"), "-D", str(data), "-p", str(port), "-k", "", "-F"]
-    url = f"postgresql://us@127.0.0.1:{port}/postgres"
-
-    def answers() -> bool:
-        with suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=5):
-            return True
-        return False
-
-    with running([*prefix, *server]):
-        wait_until(answers)
-        yield url
 
 
 @contextmanager

@@ -182,10 +182,12 @@ def list_alerts(
         where.append(seen.exists())
     if after is not None:
         where.append(alerts.c.seq < _place(after)[1])
-    query = _alert_rows().where(*where).order_by(newest.desc()).limit(limit + 1)
-    rows = _alerts(link, query)
-    end = f"0.{rows[limit - 1].seq}" if len(rows) > limit else None
-    return Page(rows[:limit], end)
+    # Found first and read after: what is sorted to find a page must not carry the bodies of all.
+    found = select(alerts.c.seq).where(*where).order_by(newest.desc()).limit(limit + 1)
+    seqs = list(link.execute(found).scalars())
+    shown = _alert_rows().where(alerts.c.seq.in_(seqs[:limit])).order_by(alerts.c.seq.desc())
+    end = f"0.{seqs[limit - 1]}" if len(seqs) > limit else None
+    return Page(_alerts(link, shown), end)
 
 
 def find_alert(link: Connection, episode: str, scope: Scope = EVERYTHING) -> AlertRow | None:

@@ -3,7 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.sql import Update
 
 from engine.edge import crashpoint
@@ -61,8 +72,10 @@ class SqlOutbox:
             found = link.execute(of).first()
             if found is not None:
                 waiting = _waiting(found.sink, found.incident)
-                at = case((outbox.c.id == row, 0), else_=outbox.c.due_ms)
-                later = case((at > due_ms, at), else_=due_ms)
+                # PostgreSQL takes a bare number for a small one, and an instant is none.
+                until, never = literal(due_ms, BigInteger), literal(0, BigInteger)
+                at = case((outbox.c.id == row, never), else_=outbox.c.due_ms)
+                later = case((at > until, at), else_=until)
                 link.execute(update(outbox).where(waiting).values(due_ms=later))
             crashpoint.passing("mark-not-committed")
 

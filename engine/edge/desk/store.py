@@ -186,10 +186,12 @@ class DeskStore:
 def _engine(url: URL, size: int, *, writes: bool) -> Engine:
     if url.get_backend_name() != "sqlite":
         level = "READ COMMITTED" if writes else "REPEATABLE READ"
+        patience: dict[str, Any] = {"connect_timeout": 10, "application_name": "forewarn-desk"}
+        if not writes:
+            patience["prepare_threshold"] = None  # each search is planned for its own words
         return create_engine(
             url, pool_size=size, max_overflow=0, pool_pre_ping=True, isolation_level=level,
-            connect_args={"connect_timeout": 10, "application_name": "forewarn-desk"},
-            hide_parameters=True,
+            connect_args=patience, hide_parameters=True,
         )  # fmt: skip
     if writes:
         _own_file(Path(str(url.database)))

@@ -283,3 +283,15 @@ async def test_any_piece_of_a_word_is_found(
         query = IncidentsAsked(text=asked)
         page = await keeper.store.read(lambda link: list_incidents(link, query))
     assert len(page.rows) == hits
+
+
+async def test_a_search_is_planned_for_its_own_words_however_often_it_is_asked(
+    pg: str, tmp_path: Path
+) -> None:
+    async with a_keeper(tmp_path, pg) as keeper:
+        await keeper.take([change(key="苏F12345", rule="a")])
+        for word in ["苏F", "危化", "驻留"] * 7:  # a driver prepares what it is asked six times
+            asked = IncidentsAsked(text=word)
+            keeper.store.read_now(lambda link, asked=asked: list_incidents(link, asked))  # type: ignore[misc]
+        kept = text("SELECT count(*) FROM pg_prepared_statements")
+        assert keeper.store.read_now(lambda link: link.execute(kept).scalar_one()) == 0
