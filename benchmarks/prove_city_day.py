@@ -6,7 +6,8 @@ one over its real store; duty desk, leaders and handlers act on every case until
 closed, and now and then lapse, return, pause, extend or merge. Afterwards every case must have
 ended, every limit must have fired exactly when it should (counted anew from the moves,
 `city_limits.py`), and the audit must be whole; then it is damaged again and again, and each damage
-must be found.
+must be found. At last a storm comes, ten thousand alerts within a minute (`city_storm.py`): it must
+be grouped and gathered, with nothing lost.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from sqlalchemy import Connection, create_engine, select
 
 from benchmarks.city_limits import Limits, Told, check
 from benchmarks.city_people import DAY, HOUR, MINUTE, People, Plan
+from benchmarks.city_storm import live_through, tell_storm
 from benchmarks.report import ROOT, Report, options
 from benchmarks.worlds import scratch
 
@@ -77,9 +79,11 @@ def main() -> int:
     """Live through the day; exit code 1 when a case, a limit or the audit is wrong."""
     parser = options(__doc__ or "", seed=16)
     parser.add_argument("--events", type=int, help="transitions of alerts: 10,000, reduced 400")
+    parser.add_argument("--storm", type=int, help="alerts of the storm: 10,000, reduced 400")
     parser.add_argument("--damages", type=int, help="of the audit: 200, reduced 20")
     asked = parser.parse_args()
     asked.events = asked.events or (400 if asked.reduced else 10_000)
+    asked.storm = asked.storm or (400 if asked.reduced else 10_000)
     asked.damages = asked.damages or (20 if asked.reduced else 200)
     report = Report("city-day", "Proof: a day of the city at the desk", asked)
     project = _project()
@@ -94,6 +98,8 @@ def main() -> int:
         tell_day(report, day, templates)
         tell_limits(report, day)
         tell_audit(report, folder / FILE_NAME, asked)
+        storm = asyncio.run(live_through(folder / "storm", policy, asked.storm, asked.seed))
+        tell_storm(report, storm, policy, asked)
     return report.close()
 
 
