@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from benchmarks.desk_city import AREAS, CITY, TITLES, alert
 from engine.cases.book import Request
@@ -101,6 +101,10 @@ class Copier:
         """So many cases more."""
         for begin in range(0, count, PART):
             self._part([self._one(number) for number in range(begin, min(begin + PART, count))])
+        if self._link.dialect.name == "postgresql":  # it counts on where it counted itself
+            for table, last in (("incidents", self.seq), ("alerts", self.alert)):
+                place = func.pg_get_serial_sequence(table, "seq")
+                self._link.execute(select(func.setval(place, last)))
 
     def _one(self, number: int) -> tuple[Incident, Incident]:
         old = self._chance.choice(self.cases)[1]
