@@ -265,9 +265,12 @@ class Reloader:
             if not _PASSING.issuperset(problem.code for problem in answer.problems):
                 await self.runner.note(REFUSED, answer.name)
             say = log.error if first else log.info
-            say("reload-refused", why=why, ruleset=answer.name, problems=len(answer.problems))
+            # Lines of the same kind within a minute are counted, not written: these differ.
+            count = len(answer.problems)
+            say("reload-refused", kind=answer.name, why=why, ruleset=answer.name, problems=count)
             for problem in answer.problems[:_TOLD] if first else ():
-                log.error("reload-problem", problem=problem.report(self.lang))
+                told = problem.report(self.lang)
+                log.error("reload-problem", kind=f"{problem.code} {problem.at}", problem=told)
             return
         if self._refused:
             await self.runner.note(REFUSED, "")
