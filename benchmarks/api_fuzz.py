@@ -5,6 +5,7 @@ with one that nobody has: both must be refused.
 """
 
 import random
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ HELD = (
 NOBODY = "Bearer fwt_0123456789ab_" + "x" * 43
 _FEW = frozenset({"openapi.json", "me", "rules", "feeds", "tokens", "events"})
 """Routes that take nothing, or next to nothing: trying them often tells nothing more."""
+_LEAST = 12
 
 
 @dataclass
@@ -58,6 +60,7 @@ def fuzz(
     known: Mapping[str, Sequence[str]],
     examples: int,
     seed_: int,
+    seconds: float = float("inf"),
 ) -> Found:
     """Try every operation.
 
@@ -68,16 +71,18 @@ def fuzz(
         known: Path parameter to values that exist.
         examples: How many requests of each kind, good and bad, an operation gets.
         seed_: Makes the same requests again.
+        seconds: How long all of it may take on a machine that is slow or busy: an operation that
+            has had its share of it gets no more requests than `_LEAST` of each kind.
 
     """
     schemathesis.checks.load_all_checks()
     checks: Any = CHECKS.get_by_names(HELD)
     schema = schemathesis.openapi.from_dict(dict(document))
     found, chance = Found(), random.Random(seed_)
+    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    share_s = seconds / len(operations) / len(GenerationMode)
     with requests.Session() as session:
-        for result in schema.get_all_operations():
-            assert isinstance(result, Ok)
-            operation = result.ok()
+        for operation in operations:
             name = f"{operation.method.upper()} {operation.path}"
             counts = found.calls.setdefault(name, Counter())
             roles = operation.definition.raw["x-roles"]
@@ -110,7 +115,11 @@ def fuzz(
 
             for mode in GenerationMode:
                 strategy = operation.as_strategy(generation_mode=mode)
-                _run(one, strategy, max(2, examples // 10) if few else examples, seed_)
+                left = max(2, examples // 10) if few else examples
+                until, part = time.monotonic() + share_s, 0
+                while left > 0 and (part == 0 or time.monotonic() < until):
+                    _run(one, strategy, min(left, _LEAST), seed_ + part)
+                    left, part = left - _LEAST, part + 1
     return found
 
 

@@ -1,75 +1,47 @@
 """The API of the desk, from outside: a daemon of its own, asked over HTTP by everybody and nobody.
 
-A simulated fleet makes alerts, the shipped desk makes cases of them. Then: every operation with
-requests made from its own description, good and bad; every route with every role and with none;
-receipts that are true, forged, replayed and skewed; streams of events cut off again and again; and
-at the end a search for canary secrets and for plates where they must not be.
+A simulated fleet makes alerts, the shipped desk makes cases of them, and every system that hears of
+them refuses. Then: every operation with requests made from its own description, good and bad;
+every route with every role and with none; receipts that are true, forged, replayed and skewed;
+streams of events cut off again and again; addresses in every form that leads where no sink may
+go; and at the end a search for canary secrets and for plates where they must not be.
 """
 
+import asyncio
 import base64
 import copy
 import http.client
 import json
+import random
 import secrets
-import shutil
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from standardwebhooks import Webhook
 
+from benchmarks.api_city import PEOPLE, SYSTEM, Api, forewarn, running, wait_for_cases
 from benchmarks.api_fuzz import fuzz
 from benchmarks.report import ROOT, Report, options
-from benchmarks.worlds import RULES, copy_pack, scratch, settings, sources, write_world
+from benchmarks.worlds import scratch
+
+sys.path.insert(0, str(ROOT / "tests/support"))  # the forms of addresses are those of the test
+
+import url_forms
+
+from connectors.client import Reach
 from engine.cases.model import Role
 from engine.edge.api.roles import BASE, PERSONS, SIGNED, TABLE, may
 
-SYSTEM = "order-system"
 EVENTS = f"{BASE}/events"
-HTTP_TOKEN = "canary-intake-" + secrets.token_hex(16)
-_STILL = 4
-"""So many looks without a new case, and the recording was read."""
 _PARTS = ("incident", "episode", "rule", "silence", "token", "system")
-
-
-@dataclass
-class Api:
-    """A running API, the tokens for it and what its process wrote."""
-
-    port: int
-    tokens: dict[str, str]
-    secret: str
-    folder: Path
-    log: Path
-    daemon: "subprocess.Popen[bytes]"
-
-    def ask(
-        self, method: str, path: str, role: str = "", body: Any = None, **headers: str
-    ) -> tuple[int, Any]:
-        """One request; answers status and document."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if role:
-            sent["Authorization"] = f"Bearer {self.tokens[role]}"
-        raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
-        if method == "POST":
-            sent.setdefault("Content-Type", "application/json")
-            sent.setdefault("Idempotency-Key", secrets.token_hex(8))
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            link.request(method, path, raw, sent)
-            answer = link.getresponse()
-            if answer.getheader("Content-Type", "").startswith("text/event-stream"):
-                return answer.status, None
-            return answer.status, json.loads(answer.read())
-        finally:
-            link.close()
+FUZZ_S = 420.0
+"""So long the requests made from the description may take."""
+SHOWN = 3
+"""So many deliveries of each outbox are looked at whole."""
 
 
 def main() -> int:
@@ -82,7 +54,8 @@ def main() -> int:
         report.say(f"{len(cases)} cases of a simulated fleet, at the shipped desk.")
         fuzzing(report, api, cases, asked.examples or (2 if asked.reduced else 60), asked.seed)
         matrix(report, api)
-        receipts(report, api, cases)
+        receipts(report, api, cases, 12 if asked.reduced else 200)
+        addresses(report)
         streams(report, api, cases[0]["id"], 5 if asked.reduced else 50)
         searching(report, api)
     return report.close()
@@ -102,7 +75,7 @@ def fuzzing(
     }
     url = f"http://127.0.0.1:{api.port}"
     paths = {path: one for path, one in document["paths"].items() if path != EVENTS}
-    found = fuzz(url, {**document, "paths": paths}, api.tokens, known, examples, seed)
+    found = fuzz(url, {**document, "paths": paths}, api.tokens, known, examples, seed, FUZZ_S)
     rows = [
         [name, counts.total(), ", ".join(f"{k}: {v}" for k, v in sorted(counts.items()))]
         for name, counts in sorted(found.calls.items())
@@ -129,6 +102,12 @@ def matrix(report: Report, api: Api) -> None:
     """Every route with every role, and with none."""
     report.head("Routes and roles")
     wrong, cells = [], 0
+    _, document = api.ask("GET", f"{BASE}/openapi.json", "viewer")
+    routes = {
+        f"{method.upper()} {path}" for path, one in document["paths"].items() for method in one
+    }
+    report.claim("the table of roles names exactly the routes of the description",
+                 routes == set(TABLE), f"{len(routes)} routes")  # fmt: skip
     for name, row in TABLE.items():
         method, _, path = name.partition(" ")
         for part in _PARTS:
@@ -150,46 +129,100 @@ def matrix(report: Report, api: Api) -> None:
                  f"{cells} cells called, {len(wrong)} wrong")  # fmt: skip
 
 
-def receipts(report: Report, api: Api, cases: list[dict[str, Any]]) -> None:
+def receipts(report: Report, api: Api, cases: list[dict[str, Any]], altered: int) -> None:
     """True receipts move their case once; all others never."""
     report.head("Receipts")
     path = f"{BASE}/receipts/{SYSTEM}"
-    order = next(one["number"] for one in cases)
+    case = cases[-1]  # requests from the description know the first ones only
+    at = f"{BASE}/incidents/{case['id']}"
+    given, answer = api.ask("POST", f"{at}/refer", "operator", {"sink": SYSTEM})
+    report.claim("a case was handed to the outside system", given == 200, answer.get("code", ""))
+    order = case["number"]
     body = json.dumps({"order": order, "status": "noted", "note": "received"}).encode()
     now = time.time()
     good = signed(api.secret, "true-1", body, now)
-    other = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-    forged = {
-        "no signature": ({}, body),
-        "key of somebody else": (signed(other, "f-1", body, now), body),
-        "another body": (good, body.replace(b"noted", b"other")),
-        "a space more": (good, body + b" "),
-        "another id": ({**good, "webhook_id": "f-2"}, body),
-        "another time": ({**good, "webhook_timestamp": str(int(now) - 60)}, body),
-        "six minutes old": (signed(api.secret, "f-3", body, now - 360), body),
-        "a day old": (signed(api.secret, "f-4", body, now - 86_400), body),
-        "six minutes ahead": (signed(api.secret, "f-5", body, now + 360), body),
-        "version of the signature changed": (
-            {**good, "webhook_signature": good["webhook_signature"].replace("v1,", "v2,")}, body,
-        ),
-        "signature cut short": (
-            {**good, "webhook_signature": good["webhook_signature"][:-8]}, body,
-        ),
-        "time is not a number": ({**good, "webhook_timestamp": "nan"}, body),
-    }  # fmt: skip
-    rows, accepted = [], 0
-    for kind, (headers, raw) in forged.items():
-        status, said = api.ask("POST", path, "", raw, **headers)
-        accepted += status != 401
-        rows.append([kind, status, said.get("code", said)])
+    rows, accepted, tried = list[list[Any]](), 0, 0
+    for kind, some in forged(api.secret, body, good, now, altered).items():
+        answers = [api.ask("POST", path, "", raw, **headers) for headers, raw in some]
+        accepted += sum(status not in {400, 401, 429} for status, _ in answers)
+        tried += len(some)
+        statuses = Counter(f"{status} {said.get('code', '')}" for status, said in answers)
+        rows.append([kind, len(some), ", ".join(f"{k}: {v}" for k, v in statuses.items())])
     first = api.ask("POST", path, "", body, **good)
     again = [api.ask("POST", path, "", body, **good)[1]["outcome"] for _ in range(5)]
-    rows += [["true", first[0], first[1].get("outcome", first[1])],
-             ["the true one again, five times", 200, ", ".join(sorted(set(again)))]]  # fmt: skip
-    report.table(["receipt", "status", "answer"], rows)
-    report.claim("forged and skewed receipts accepted: 0", accepted == 0, f"{len(forged)} kinds")
+    rows += [["true", 1, f"{first[0]} {first[1].get('outcome', first[1])}"],
+             ["the true one again", 5, ", ".join(sorted(set(again)))]]  # fmt: skip
+    report.table(["receipt", "times", "answer"], rows)
+    report.claim("forged and skewed receipts accepted: 0", accepted == 0,
+                 f"{accepted} of {tried}")  # fmt: skip
     report.claim("the true one is taken", first[0] == 200)
-    report.claim("a replayed one does nothing", set(again) == {"repeated"})
+    _, history = api.ask("GET", f"{at}/history", "operator")
+    moved = [one for one in history["moves"] if one["verb"] == "receipt"]
+    report.claim("a replayed one does nothing: the case was moved once",
+                 set(again) == {"repeated"} and len(moved) == 1, f"{len(moved)} moves")  # fmt: skip
+
+
+def forged(
+    secret: str, body: bytes, good: dict[str, str], now: float, altered: int
+) -> dict[str, list[tuple[dict[str, str], bytes]]]:
+    """Receipts that nobody may believe: headers and bodies, by what is wrong with them."""
+    other = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    mac, chance = good["webhook_signature"], random.Random(len(body))
+
+    def flipped() -> bytes:
+        at = chance.randrange(len(body))
+        return body[:at] + bytes([body[at] ^ 1 << chance.randrange(7)]) + body[at + 1 :]
+
+    def bent() -> str:
+        at = chance.randrange(3, len(mac) - 2)  # the last one holds bits that say nothing
+        return mac[:at] + ("A" if mac[at] != "A" else "B") + mac[at + 1 :]
+
+    skews = [-86_400, -3600, -600, -360, -301, 301, 360, 600, 3600, 86_400]
+    return {
+        "no signature": [({}, body)],
+        "key of somebody else": [(signed(other, "f-1", body, now), body)],
+        "one bit of the body changed": [(good, flipped()) for _ in range(altered)],
+        "one character of the signature changed": [
+            ({**good, "webhook_signature": bent()}, body) for _ in range(altered // 2)
+        ],
+        "a space more": [(good, body + b" ")],
+        "another id": [({**good, "webhook_id": "f-2"}, body)],
+        "another time": [({**good, "webhook_timestamp": str(int(now) - 60)}, body)],
+        "signed truly, but too old or from the future": [
+            (signed(secret, f"f-{skew}", body, now + skew + (skew > 0) * 60), body)
+            for skew in skews
+        ],
+        "version of the signature changed": [
+            ({**good, "webhook_signature": mac.replace("v1,", "v2,")}, body),
+        ],
+        "signature cut short": [({**good, "webhook_signature": mac[:-8]}, body)],
+        "time is not a number": [({**good, "webhook_timestamp": "nan"}, body)],
+    }
+
+
+def addresses(report: Report) -> None:
+    """No form of address leads a sink where it may not go."""
+    report.head("Addresses of sinks")
+    urls, strict = url_forms.table(), Reach(private_addresses=False, timeout_s=2)
+    asyncio.run(_addresses(report, urls, strict))
+
+
+async def _addresses(report: Report, urls: list[str], strict: Reach) -> None:
+    led = []
+    with url_forms.connections() as reached:
+        for url in urls:
+            reached.clear()
+            refused = await url_forms.tried(url, strict)
+            allowed = {url_forms.PUBLIC} if "rebinds" in url else set()
+            if refused is None or set(reached) - allowed:
+                led.append(url)
+        reached.clear()
+        await url_forms.tried("http://good.example/", strict)
+        public = list(reached)
+    report.claim("no form of URL leads to an address that is not public", not led,
+                 f"{len(urls)} forms, {len(led)} led there")  # fmt: skip
+    report.claim("a public name is reached, so the forms were really tried",
+                 public == [url_forms.PUBLIC])  # fmt: skip
 
 
 def streams(report: Report, api: Api, incident: str, times: int) -> None:
@@ -238,11 +271,15 @@ def searching(report: Report, api: Api) -> None:
         for one in api.ask("GET", f"{BASE}/incidents?only=all&limit=200", "handler")[1]["items"]
         for member in one["members"]
     })  # fmt: skip
-    canaries = {"token of " + role: token.split("_", 2)[2] for role, token in api.tokens.items()}
-    canaries |= {"key of receipts": api.secret, "token of the intake": HTTP_TOKEN}
+    canaries = api.canaries
     log = api.log.read_text("utf-8")
     kept = b"".join(one.read_bytes() for one in sorted((api.folder / "data").glob("*.db*")))
-    for name, raw in (("the log", log.encode()), ("the databases", kept)):
+    said = b"\n".join(api.told).decode()
+    people = (api.folder / f"data/{PEOPLE}.jsonl").read_text("utf-8")
+    letters = dead_letters(report, api)
+    for name, raw in (("the log", log.encode()), ("the databases", kept),
+                      ("what systems were sent", said.encode()), ("what people were sent",
+                      people.encode()), ("the dead letters", letters.encode())):  # fmt: skip
         found = [canary for canary, value in canaries.items() if value.encode() in raw]
         report.claim(f"no canary in {name}", not found, found or f"{len(canaries)} looked for")
     shown = ""
@@ -250,7 +287,9 @@ def searching(report: Report, api: Api) -> None:
                  "rules", "feeds", "silences?ended=true"):  # fmt: skip
         shown += json.dumps(api.ask("GET", f"{BASE}/{path}", "viewer")[1], ensure_ascii=False)
     audit = json.dumps(api.ask("GET", f"{BASE}/audit?limit=200", "auditor")[1], ensure_ascii=False)
-    for name, text in (("answers to a viewer", shown), ("the log", log), ("the audit", audit)):
+    for name, text in (("answers to a viewer", shown), ("the log", log), ("the audit", audit),
+                       ("what systems were sent", said), ("what people were sent", people),
+                       ("the dead letters", letters)):  # fmt: skip
         count = sum(plate in text for plate in plates)
         report.claim(f"no plate in {name}", bool(plates) and count == 0,
                      f"{count} of {len(plates)} in {len(text):,} characters")  # fmt: skip
@@ -264,85 +303,26 @@ def searching(report: Report, api: Api) -> None:
     report.claim("the process wrote no traceback", traces == 0, traces)
 
 
+def dead_letters(report: Report, api: Api) -> str:
+    """Everything that a person sees of deliveries that were refused, of alerts and of cases."""
+    shown = ""
+    for name, words in (("alerts", ()), ("cases", ("--desk",))):
+        asked = ("outbox", "ls", "-f", str(api.folder), "--phase", "dead", *words)
+        listed = json.loads(forewarn(*asked, "--json"))["deliveries"]
+        report.claim(f"refused deliveries of {name} lie in the dead letter", bool(listed),
+                     f"{len(listed)} listed")  # fmt: skip
+        shown += forewarn(*asked, "--json") + forewarn(*asked)
+        for line in listed[:SHOWN]:
+            one = ("outbox", "show", str(line["id"]), "-f", str(api.folder), *words)
+            shown += forewarn(*one)
+    return shown
+
+
 def signed(secret: str, name: str, body: bytes, at_s: float) -> dict[str, str]:
     """Headers of a receipt, as keyword arguments."""
     moment = datetime.fromtimestamp(int(at_s), UTC)
     mac = Webhook(secret).sign(name, moment, body.decode())
     return {"webhook_id": name, "webhook_timestamp": str(int(at_s)), "webhook_signature": mac}
-
-
-@contextmanager
-def running(folder: Path, seed: int, reduced: bool) -> Iterator[Api]:
-    """A daemon with the hazmat pack over a simulated fleet, and the shipped desk."""
-    place = folder / "city"
-    world = write_world("fleet", folder / "world", seed=seed, vehicles=30 if reduced else 120,
-                        hours=8.0 if reduced else 24.0)  # fmt: skip
-    del world
-    copy_pack(RULES / "hazmat", place / "hazmat", folder / "world")
-    shutil.copytree(RULES / "desk", place / "desk")
-    (place / "desk/routes_test.yaml").unlink()  # it speaks of rules of all packs
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-    port = free_port()
-    sinks = ("console-webhook", SYSTEM, "duty-room")
-    settings(
-        place, packs=["hazmat"], sources=sources(["vehicle-gps"], str(folder / "world")),
-        sinks={name: {"kind": "jsonl", "path": f"{name}.jsonl"} for name in sinks},
-        metrics={"port": -1}, http={"token": HTTP_TOKEN}, desk={},
-        api={"port": port, "per_minute": 0, "per_address": 0,
-             "systems": {SYSTEM: {"secret": secret}}},
-    )  # fmt: skip
-    tokens = {}
-    for role in PERSONS:
-        file = folder / f"{role}.token"
-        forewarn("token", "add", f"{role}-1", "--role", role, "--out", str(file), "-f", str(place))
-        tokens[str(role)] = file.read_text("utf-8").strip()
-    log = folder / "daemon.log"
-    with log.open("wb") as out:
-        daemon = subprocess.Popen(
-            [sys.executable, "-m", "engine", "run", str(place)], cwd=ROOT, stdout=out, stderr=out
-        )
-        try:
-            yield Api(port, tokens, secret, place, log, daemon)
-        finally:
-            daemon.terminate()
-            daemon.wait(60)
-
-
-def wait_for_cases(api: Api, within_s: float = 240.0) -> list[dict[str, Any]]:
-    """Until the recording was read and its cases are there."""
-    end, before, same = time.monotonic() + within_s, -1, 0
-    while time.monotonic() < end and api.daemon.poll() is None:
-        time.sleep(3)
-        try:
-            _, page = api.ask("GET", f"{BASE}/incidents?only=all&limit=200", "operator")
-        except OSError:
-            continue
-        same = same + 1 if len(page["items"]) == before and before > 0 else 0
-        if same >= _STILL:
-            found: list[dict[str, Any]] = page["items"]
-            return found
-        before = len(page["items"])
-    message = f"no cases: {api.log.read_text('utf-8')[-3000:]}"
-    raise RuntimeError(message)
-
-
-def forewarn(*words: str) -> None:
-    """Run a verb."""
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *words], cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    import socket  # noqa: PLC0415
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":
