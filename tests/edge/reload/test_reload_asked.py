@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from engine.edge import control as controls
 from engine.edge.cli import main
 from engine.edge.control import CONTROL, RELOAD, asked_here, read_controls
 from engine.edge.health import Health
@@ -42,7 +41,7 @@ async def processes(folder: Path, *answers: Answer) -> AsyncIterator[None]:
                 servers.append(server)
                 await server.start("127.0.0.1", 0)
                 if number:  # each file is named after its process: this one plays two of them
-                    patch.setattr(controls.os, "getpid", lambda number=number: PIDS[number])
+                    patch.setattr(os, "getpid", lambda number=number: PIDS[number])
                 here = asked_here(configured, server.port, (RELOAD,), "en", among=number > 0)
                 token = stack.enter_context(here)
 
