@@ -201,6 +201,19 @@ def test_an_alert_that_comes_back_while_it_is_kept_open_goes_on() -> None:
     assert told(changes, "two") == [("fired", "x", 1, 0), ("cleared", "x", 40, 0)]
 
 
+def test_what_an_alert_that_ends_sets_free_may_begin_another_with_its_neighbours() -> None:
+    events: list[Event] = [
+        (0, "x", "a", 0.0, "seen"), (0, "y", "b", 0.0, "seen"),  # too few from 20 on
+        (25, "z", "a", 80.0, "seen"),  # part of the site as long as its alert goes on
+        (26, "w", "b", 160.0, "seen"),  # too far from its anchor
+    ]  # fmt: skip
+    changes = play(letters(events), more="keep_firing_for: 10ms\n").changes
+    assert told(changes, "two") == [
+        ("fired", "x", 0, 0), ("cleared", "x", 30, 0), ("fired", "z", 30, 80),
+        ("cleared", "z", 56, 80),
+    ]  # fmt: skip
+
+
 ALERTS = {
     "hot": "by: who\nwhen: {match: {condition: what == 'r', quiet: 8ms}}\n",
     "two": """by: {readings: who, alerts: key}

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from functools import cache
 
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from law_stage import MIN, T0, project
 from near_world import Run
 
 from engine.dispatch.inhibit import down_feeds
+from engine.pipeline import Engine
+from engine.ports import Record, SourceId
 from engine.ruleset.compile import Program
 from engine.ruletest.bench import Bench
 from engine.ruletest.variants import Script
@@ -97,6 +100,30 @@ def test_it_fires_once_for_all_keys_and_ends_after_the_grace_period() -> None:
 def test_the_newest_time_is_known_to_the_end_of_its_tenth() -> None:
     assert told(letters([(0.5, "a"), (11.0, "b")]))[0] == ("fired", "readings", 11)
     assert told(letters([(0.5, "a"), (10.99, "b")]))[0] == ("fired", "readings", 21)
+
+
+def test_events_that_the_rule_does_not_want_are_no_sign_of_life() -> None:
+    first, second, third = letters([(0, "a"), (8, "a"), (15, "a")])
+    dead = replace(second, value=second.value.replace(b'"level": 1', b'"level": 0'))
+    assert told([first, second, third])[0] == ("fired", "readings", 26)
+    found = told([first, dead, third])
+    assert found[:2] == [("fired", "readings", 11), ("cleared", "readings", 19)]
+
+
+def test_a_span_is_told_once_however_many_events_lie_in_it() -> None:
+    space = Engine(program("down")).spaces["sensor"]
+    minutes = [(number / 60, "abc"[number % 3]) for number in range(180)]
+    records = [Record(number, one.value) for number, one in enumerate(letters(minutes))]
+    space.ingest("log", SourceId("readings"), records)
+    assert len(space.advance(T0 + END * MIN).sent) == 3
+
+
+def test_a_short_silence_is_known_to_the_second() -> None:
+    rule = "by: sensor\nwhen: {silence: {of: feed, at_least: 5s}}\n"
+    made = project(FEED, {"down": rule})
+    sent = letters([(0, "a"), (0.0051, "a"), (1, "a")])  # 306 ms: told at the end of its second
+    changes = Bench(made, T0 + MIN).play(Script(sent, 9, frozenset())).changes
+    assert [(one.transition.value, one.at_ms - T0) for one in changes] == [("fired", 6000)]
 
 
 def test_rules_that_miss_something_know_what_explains_it() -> None:
