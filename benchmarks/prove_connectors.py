@@ -359,7 +359,7 @@ def main() -> int:
     names = NameService()
     mock.patch("socket.getaddrinfo", names).start()
     # A name that was found is good for ten seconds; here it is asked for each connection.
-    mock.patch("aiohttp.connector._DNSCacheTable.expired", lambda *_: True).start()
+    mock.patch("aiohttp.connector._DNSCacheTable.expired", return_value=True).start()
     with scratch("connectors") as folder:
         certificates.make_certificates(folder, NAME)
         try:
