@@ -135,6 +135,7 @@ def _come_up(
     except DeclarationError as error:
         files, wrong = (), error.problems
     if not wrong:
+        (configured.data_folder / GOOD).mkdir(mode=0o700, parents=True, exist_ok=True)
         good.keep(files)
         good.forget_all_but([name_of(files)])
         return loaded, files, ()

@@ -61,6 +61,9 @@ async def test_files_of_the_desk_are_for_its_owner_alone(tmp_path: Path) -> None
         make_city(tmp_path, peer.url)
         configured, project = loaded(tmp_path)
         await run_async(configured, project, once=True)
-    files = [*configured.data_folder.glob("desk*"), head_path(configured)]
-    assert len(files) >= 3
+    found = [*configured.data_folder.glob("desk*"), *configured.data_folder.glob("desk/**/*")]
+    files = [*(one for one in found if one.is_file()), head_path(configured)]
+    assert len(files) >= 4
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    folders = [one for one in found if one.is_dir()]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
