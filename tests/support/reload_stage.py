@@ -45,6 +45,38 @@ TEST = """tests:
     series: {s1: {temp: "50x3"}}
     expect: [hit: {at: 0m}]
 """
+LIMITS = """rule: over-limit
+title: {zh: 超限, en: Over its limit}
+status: stable
+owner: test
+severity: orange
+from: sensors
+by: sensor
+lookup:
+  limit: {table: limits, on: sensor}
+when: {match: temp > limit.most}
+clear: temp < 0
+annotations:
+  summary: {zh: 超限, en: over}
+dispatch: ops
+"""
+TABLE = """table: limits
+key: sensor
+fields: {sensor: text, most: number}
+"""
+AREA = """rule: in-yard
+title: {zh: 场内停留, en: Stays in the yard}
+status: stable
+owner: test
+severity: orange
+from: sensors
+by: sensor
+when:
+  dwell: {zones: yards, at_least: 3m}
+annotations:
+  summary: {zh: 停留, en: stays}
+dispatch: ops
+"""
 SETTINGS: Mapping[str, Any] = {
     "data_folder": "data",
     "packs": ["heat"],

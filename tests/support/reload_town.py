@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import stream_world as world
-from reload_stage import FEED, PACK, PATIENCE_S, T0, rule
+from reload_stage import AREA, FEED, LIMITS, PACK, PATIENCE_S, T0, TABLE, rule
 from stream_stage import ROOT, Stage
 from stream_worker import link
 
@@ -26,39 +26,6 @@ MIN = 60_000
 MID, END = 8, 16
 """Minutes of the story before the edit, and of all of it."""
 HALF_MS, END_MS = T0 + MID * MIN, T0 + (END + 60) * MIN
-LIMITS = """rule: over-limit
-title: {zh: 超限, en: Over its limit}
-status: stable
-owner: test
-severity: orange
-from: sensors
-by: sensor
-lookup:
-  limit: {table: limits, on: sensor}
-when: {match: temp > limit.most}
-clear: temp < 5
-annotations:
-  summary: {zh: 超限, en: over}
-dispatch: ops
-"""
-TABLE = """table: limits
-key: sensor
-fields: {sensor: text, most: number}
-file: limits.csv
-"""
-AREA = """rule: in-yard
-title: {zh: 场内停留, en: Stays in the yard}
-status: stable
-owner: test
-severity: orange
-from: sensors
-by: sensor
-when:
-  dwell: {zones: yards, at_least: 3m}
-annotations:
-  summary: {zh: 停留, en: stays}
-dispatch: ops
-"""
 ROUTED = rule("by-site", 60).replace("by: sensor", "by: site")
 """A key of its own, so that it is routed on Kafka."""
 SENSORS = [f"s{number}" for number in range(5)]
@@ -90,10 +57,10 @@ def declare(rules: Path, topic: str) -> None:
         "pack.yaml": PACK,
         "feeds/sensors.yaml": feed,
         "routes.yaml": "routes:\n  ops: {sinks: [out]}\n",
-        "tables/limits.yaml": TABLE,
+        "tables/limits.yaml": TABLE + "file: limits.csv\n",
         "tables/limits.csv": limits(50),
         "zones/yards.geojson": yard(120.0),
-        "over-limit.yaml": LIMITS,
+        "over-limit.yaml": LIMITS.replace("temp < 0", "temp < 5"),
         "in-yard.yaml": AREA,
         "by-site.yaml": ROUTED,
     }

@@ -6,28 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reload_stage import FEED, City, a_city, rule
+from reload_stage import AREA, FEED, LIMITS, TABLE, City, a_city, rule
 
 FIRED = "fired"
-LIMITS = """rule: over-limit
-title: {zh: 超限, en: Over its limit}
-status: stable
-owner: test
-severity: orange
-from: sensors
-by: sensor
-lookup:
-  limit: {table: limits, on: sensor}
-when: {match: temp > limit.most}
-clear: temp < 0
-annotations:
-  summary: {zh: 超限, en: over}
-dispatch: ops
-"""
-TABLE = """table: limits
-key: sensor
-fields: {sensor: text, most: number}
-"""
 
 
 def with_table(city: City, source: str) -> City:
@@ -116,21 +97,6 @@ def test_another_answer_of_a_database_is_live_and_a_restart_without_it_comes_up(
         city.hot("s1", -1)
         city.await_told(("over-limit", "s1", "cleared"))
         assert ("over-limit", "s3", FIRED) not in city.told()
-
-
-AREA = """rule: in-yard
-title: {zh: 场内停留, en: Stays in the yard}
-status: stable
-owner: test
-severity: orange
-from: sensors
-by: sensor
-when:
-  dwell: {zones: yards, at_least: 3m}
-annotations:
-  summary: {zh: 停留, en: stays}
-dispatch: ops
-"""
 
 
 def yards(*ids: str, at: float = 120.0) -> str:
