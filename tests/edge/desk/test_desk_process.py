@@ -39,13 +39,15 @@ class Place:
     port: int = field(default_factory=free_port)
     told: int = 0
 
-    def prepare(self, url: str | None = None) -> "Place":
-        """Write the settings."""
+    def prepare(self, url: str | None = None, *, daemon: bool = False) -> "Place":
+        """Write the settings; a daemon makes its table of changes itself."""
         make_city(self.folder, self.peer.url, [])
         settings = json.loads((self.folder / "forewarn.yaml").read_text("utf-8"))
         settings["metrics"] = {"port": self.port}
         settings["desk"] = {"lease_s": LEASE_S, **({} if url is None else {"url": url})}
         (self.folder / "forewarn.yaml").write_text(json.dumps(settings), "utf-8")
+        if daemon:
+            return self
         (self.folder / "data").mkdir()
         with closing(sqlite3.connect(self.folder / "data/forewarn.db")) as link, link:
             link.execute("PRAGMA journal_mode = WAL")
@@ -112,11 +114,12 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 
 
 @asynccontextmanager
-async def desk_run(place: Place) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`forewarn desk run`, once it is ready."""
+async def desk_run(place: Place, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`forewarn desk run`, or another command, once it is ready."""
+    words = words or ("desk", "run", "--folder")
     log = (place.folder / "desk.log").open("ab")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "engine", "desk", "run", "--folder", str(place.folder), cwd=ROOT,
+        sys.executable, "-m", "engine", *words, str(place.folder), cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=log, stderr=log,
     )  # fmt: skip
     log.close()
@@ -230,15 +233,24 @@ async def test_it_says_that_its_database_is_away_and_goes_on_by_itself(tmp_path:
         server.stop()
 
 
-@pytest.mark.parametrize("times", [1, 2])
-async def test_an_edit_comes_in_at_a_signal(tmp_path: Path, times: int) -> None:
+@pytest.mark.parametrize(
+    ("words", "times"),
+    [
+        pytest.param((), 1, id="a-desk-by-itself"),
+        pytest.param((), 2, id="a-desk-that-refused-one"),
+        pytest.param(("run",), 2, id="a-desk-beside-the-daemon"),
+    ],
+)
+async def test_an_edit_comes_in_at_a_signal(
+    tmp_path: Path, words: tuple[str, ...], times: int
+) -> None:
     async with receiver() as peer:
-        place = Place(tmp_path, peer).prepare()
+        place = Place(tmp_path, peer).prepare(daemon=bool(words))
         settings = json.loads((tmp_path / "forewarn.yaml").read_text("utf-8"))
         settings["reload"] = {"watch": False}
         (tmp_path / "forewarn.yaml").write_text(json.dumps(settings), "utf-8")
         routes = tmp_path / "desk/routes.yaml"
-        async with desk_run(place) as process:
+        async with desk_run(place, *words) as process:
             good = routes.read_text("utf-8")
             for _ in range(times - 1):
                 routes.write_text(good.replace("lead: police", "lead: polise"), "utf-8")
