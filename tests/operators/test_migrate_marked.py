@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from law_stage import MIN, T0, project
+from law_stage import MIN, READINGS, T0, project
 
 from engine.errors import StateError
 from engine.model.change import Change
@@ -13,25 +13,6 @@ from engine.ports import Record, SourceId, Write
 from engine.ruleset.compile import Program
 from engine.state.codec import pack_row, unpack_row
 
-FEED = """
-feed: readings
-title: {zh: 读数, en: Readings}
-topic: feed.readings
-format: json
-key: who
-id: [who, at]
-time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
-lateness: 0s
-position: {lon: lon, lat: lat, datum: wgs84}
-fields:
-  who: text
-  what: {type: text, optional: true}
-  level: {type: number, optional: true}
-  lon: {type: number, optional: true}
-  lat: {type: number, optional: true}
-  at: {type: time, format: epoch-ms}
-purpose: [tests]
-"""
 ZONES = """{"type": "FeatureCollection", "features": [
 {"type": "Feature", "properties": {"id": "yard"}, "geometry": {"type": "Polygon",
  "coordinates": [[[120.9, 32.0], [120.91, 32.0], [120.91, 32.01], [120.9, 32.01], [120.9, 32.0]]]}
@@ -61,7 +42,7 @@ def places(*fixes: tuple[float, float, float]) -> Story:
 
 
 def make(rule: str, more: str = "") -> Program:
-    return project(FEED, {"concern": f"by: who\nwhen:\n  {rule}\n{more}"}, **LAYERS)
+    return project(READINGS, {"concern": f"by: who\nwhen:\n  {rule}\n{more}"}, **LAYERS)
 
 
 def records(story: Story) -> list[Record]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 import pytest
-from law_stage import MIN, T0, project
+from law_stage import MIN, READINGS, T0, project
 
 from engine.errors import StateError
 from engine.model.change import Change
@@ -12,35 +12,16 @@ from engine.pipeline import Engine
 from engine.ports import Record, SourceId, Write
 from engine.ruleset.compile import Program
 
-FEED = """
-feed: readings
-title: {zh: 读数, en: Readings}
-topic: feed.readings
-format: json
-key: who
-id: [who, at]
-time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
-lateness: 0s
-position: {lon: lon, lat: lat, datum: wgs84}
-fields:
-  who: text
-  what: text
-  lon: {type: number, optional: true}
-  lat: {type: number, optional: true}
-  at: {type: time, format: epoch-ms}
-purpose: [tests]
-"""
-
 
 def edited(
     before: str, after: str, story: Mapping[int, str], until: int, *, at: int
 ) -> list[tuple[str, int]]:
     """What the edited rule tells from minute `at` on, where it takes up what the old one kept."""
-    old = project(FEED, {"concern": f"by: who\nwhen:\n  {before}\n"})
+    old = project(READINGS, {"concern": f"by: who\nwhen:\n  {before}\n"})
     rows, meta = _play(old, story, at)
     stamp = old.project.rules["concern"].hash
     words = f"by: who\nwhen:\n  {after}\non_change: {{from: {stamp}, do: migrate}}\n"
-    new = project(FEED, {"concern": words})
+    new = project(READINGS, {"concern": words})
     space = next(iter(Engine(new).spaces.values()))
     space.restore(meta, rows)
     adopted = space.adopted()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from law_stage import MIN, T0, project
+from law_stage import MIN, READINGS, T0, project
 from near_world import position
 
 from engine.errors import StateError
@@ -13,31 +13,13 @@ from engine.ruleset.compile import Program
 from engine.ruletest import bench
 from engine.ruletest.wire import Letter
 
-FEED = """
-feed: readings
-title: {zh: 定位, en: Positions}
-topic: feed.readings
-format: json
-key: who
-id: [who, at]
-time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
-lateness: 0s
-position: {lon: lon, lat: lat, datum: wgs84}
-fields:
-  who: text
-  what: {type: text, optional: true}
-  lon: {type: number, optional: true}
-  lat: {type: number, optional: true}
-  at: {type: time, format: epoch-ms}
-purpose: [tests]
-"""
 Fix = tuple[float, str, float] | tuple[float, str, float, str]
 """Minute, key, metres east of a corner of four cells; and what it says."""
 ENDS = 300
 
 
 def make(when: str, more: str = "") -> Program:
-    return project(FEED, {"concern": f"by: who\nwhen:\n  {when}\n{more}"})
+    return project(READINGS, {"concern": f"by: who\nwhen:\n  {when}\n{more}"})
 
 
 def letters(story: Sequence[Fix]) -> list[Letter]:

@@ -24,6 +24,26 @@ title: {zh: 小, en: Small}
 owner: tests
 version: "1.0"
 """
+READINGS = """
+feed: readings
+title: {zh: 读数, en: Readings}
+topic: feed.readings
+format: json
+key: who
+id: [who, at]
+time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
+lateness: 0s
+position: {lon: lon, lat: lat, datum: wgs84}
+fields:
+  who: text
+  what: {type: text, optional: true}
+  level: {type: number, optional: true}
+  lon: {type: number, optional: true}
+  lat: {type: number, optional: true}
+  at: {type: time, format: epoch-ms}
+purpose: [tests]
+"""
+"""A feed of all that edits of rules are tried on."""
 Drawn = TypeVar("Drawn")
 
 
