@@ -350,3 +350,44 @@ async def test_an_edit_may_be_taken_back_and_a_failing_transaction_does_not_hind
     assert len(failed) >= 9
     await second_half(stage, worker)
     assert (stage.alerts(), stage.rows()) == in_process(CHANGES["nothing"])
+
+
+async def test_a_batch_that_was_not_saved_is_read_again_before_anybody_goes_over(
+    stage: PaperStage,
+) -> None:
+    """Its transaction has failed, and nobody has noticed yet: memory is further than it may be."""
+    failed = asyncio.Event()
+
+    def refuses(name: str) -> bool:
+        hit = name == "t-t.state-vehicle-1" and not failed.is_set()
+        if hit:
+            failed.set()
+        return hit
+
+    worker = stage.worker(OLD)
+    await worker.assign(stage.places())
+    await worker.until(lambda: worker.hub.ready)
+    stage.paper.refuses = refuses
+    stage.send(halves()[0])
+    worker.poll()
+    await failed.wait()
+    going = asyncio.create_task(worker.hub.go_over(CHANGES["nothing"]))
+    await worker.until(going.done)
+    assert going.result() > 0
+    stage.beat(MID_MS - WAITS_MS)
+    await worker.until(lambda: stage.complete(MID_MS - WAITS_MS))
+    await second_half(stage, worker)
+    assert (stage.alerts(), stage.rows()) == in_process(CHANGES["nothing"])
+
+
+async def test_another_patience_with_silent_sources_counts_at_once(stage: PaperStage) -> None:
+    """With the old rules a source may be silent for five minutes, with the new ones for two."""
+    worker = stage.worker(OLD)
+    await worker.assign(stage.places())
+    await first_half(stage, worker)
+    worker.time += 200
+    await worker.until(lambda: worker.hub.ready)
+    assert not stage.ticks()
+    await worker.hub.go_over(renewed({"idle_after: 5m": "idle_after: 2m"}))
+    await worker.until(lambda: b"gps" in stage.ticks())
+    assert b"permits" not in stage.ticks()

@@ -149,7 +149,8 @@ class PaperWorker:
             fresh = self.paper.topics[place][(start := self.reached[place]) :]
             records[place] = [self._fresh(place, start + n, one) for n, one in enumerate(fresh)]
             self.reached[place] += len(fresh)
-        self.hub.put(Fetched(records, {place: self.reached[place] for place in places}))
+        said = dict.fromkeys(places, int(self.time * 100))  # the broker says how far it goes
+        self.hub.put(Fetched(records, {place: self.reached[place] for place in places}, said))
         return any(records.values())
 
     def _fresh(self, place: TP, offset: int, one: Kept) -> Fresh:
@@ -230,6 +231,12 @@ class PaperStage:
             if rows:
                 found[name] = sorted([*found.get(name, []), *rows])
         return found
+
+    def ticks(self) -> bytes:
+        """The log of what was concluded from silence."""
+        topic = self.layout.names.ticks
+        places = [place for place in self.paper.topics if place.topic == topic]
+        return b"".join(one.value or b"" for place in places for one in self.paper.topics[place])
 
     def alerts(self) -> list[Change]:
         """Every transition that was written, sorted."""
