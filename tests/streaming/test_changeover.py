@@ -391,3 +391,15 @@ async def test_another_patience_with_silent_sources_counts_at_once(stage: PaperS
     await worker.hub.go_over(renewed({"idle_after: 5m": "idle_after: 2m"}))
     await worker.until(lambda: b"gps" in stage.ticks())
     assert b"permits" not in stage.ticks()
+
+
+async def test_what_no_rule_wanted_before_is_routed_from_now_on(stage: PaperStage) -> None:
+    narrow = renewed({"by: company": "by: company\nwhere: speed > 299 km/h"})
+    worker = stage.worker(narrow)
+    await worker.assign(stage.places())
+    await first_half(stage, worker)
+    await worker.hub.go_over(OLD)
+    await second_half(stage, worker)
+    fired = [one.at_ms for one in stage.alerts() if one.rule == "company-speeding"]
+    assert fired
+    assert min(fired) >= MID_MS - WAITS_MS
