@@ -10,27 +10,12 @@ from functools import cache
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from law_stage import MIN, T0, Stage, project
+from law_stage import MIN, NUMBERED, T0, Stage, project
 from small_world import Line
 
 from engine.model.change import Change
 from engine.ruleset.compile import Program
 
-FEED = """
-feed: readings
-title: {zh: 读数, en: Readings}
-topic: feed.readings
-format: json
-key: sensor
-id: [sensor, number]
-time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
-lateness: 0s
-fields:
-  sensor: text
-  number: integer
-  at: {type: time, format: epoch-ms}
-purpose: [tests]
-"""
 LATE = "late: {allow: 2h, then: retract}\n"
 TEXT = (
     'annotations: {summary: {en: "{{ number }}: {{ value }}", zh: "{{ number }}: {{ value }}"}}\n'
@@ -48,7 +33,7 @@ OTHER = "runs-ahead"
 
 @cache
 def program() -> Program:
-    return project(FEED, {name: words + LATE for name, words in RULES.items()})
+    return project(NUMBERED, {name: words + LATE for name, words in RULES.items()})
 
 
 def line(sensor: str, number: int, minute: float) -> Line:

@@ -7,26 +7,11 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from law_stage import MIN, T0, Stage, project
+from law_stage import MIN, NUMBERED, T0, Stage, project
 from small_world import Line
 
 from engine.ruleset.compile import Program
 
-FEED = """
-feed: readings
-title: {zh: 读数, en: Readings}
-topic: feed.readings
-format: json
-key: sensor
-id: [sensor, number]
-time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
-lateness: 0s
-fields:
-  sensor: text
-  number: integer
-  at: {type: time, format: epoch-ms}
-purpose: [tests]
-"""
 LATE = "late: {allow: 30m, then: retract}\n"
 RULES = {
     "many": "by: sensor\nwhen: {window: {aggregate: count, over: 10m, every: 5m, above: 3}}\n",
@@ -45,7 +30,7 @@ IDS = {
 
 @cache
 def program(ids: str = "id-without-time") -> Program:
-    feed = FEED.replace("id: [sensor, number]", IDS[ids])
+    feed = NUMBERED.replace("id: [sensor, number]", IDS[ids])
     return project(feed, {name: words + LATE for name, words in RULES.items()})
 
 

@@ -44,6 +44,22 @@ fields:
 purpose: [tests]
 """
 """A feed of all that edits of rules are tried on."""
+NUMBERED = """
+feed: readings
+title: {zh: 读数, en: Readings}
+topic: feed.readings
+format: json
+key: sensor
+id: [sensor, number]
+time: {field: at, format: epoch-ms, zone: Asia/Shanghai}
+lateness: 0s
+fields:
+  sensor: text
+  number: integer
+  at: {type: time, format: epoch-ms}
+purpose: [tests]
+"""
+"""A feed whose records may come late, each told apart by its number."""
 Drawn = TypeVar("Drawn")
 
 
