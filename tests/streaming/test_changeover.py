@@ -390,6 +390,7 @@ async def test_another_patience_with_silent_sources_counts_at_once(stage: PaperS
     assert not stage.ticks()
     await worker.hub.go_over(renewed({"idle_after: 5m": "idle_after: 2m"}))
     await worker.until(lambda: b"gps" in stage.ticks())
+    assert worker.time < 290, "that is not the patience of before"
     assert b"permits" not in stage.ticks()
 
 
