@@ -160,7 +160,8 @@ async def sql_stage(folder: Path) -> AsyncIterator[Stage]:
 
         def got() -> list[str]:
             with psycopg.connect(url) as link:
-                query = sql.SQL("SELECT delivery_id FROM {} ORDER BY ctid")
+                # By transaction: where a row lies says nothing of when, with several connections.
+                query = sql.SQL("SELECT delivery_id FROM {} ORDER BY xmin::text::bigint")
                 return [row[0] for row in link.execute(query.format(sql.Identifier(table)))]
 
         yield Stage(front, make, got)
