@@ -176,6 +176,17 @@ def test_a_replay_sorts_unpacks_and_answers_in_json(project, capsys):
     assert ordered["alerts"]["room-too-warm"]["fired"] == 1
 
 
+def test_what_lies_after_the_end_of_a_replay_does_not_count(project, capsys):
+    path = project / "data/room-temperature.jsonl"
+    times = sorted(one["read_at"] for one in lines_of(path) if "read_at" in one)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('\n{"$watermark": 4102444800000}\n')
+    assert main(["replay", "data", "--json", "--until", times[9]]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["records"] == {"room-temperature": sum(time <= times[9] for time in times)}
+    assert found["alerts"] == {}
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -18,7 +18,7 @@ from engine.edge.cli.exits import Exit, Misuse
 from engine.edge.cli.meter import Meter
 from engine.edge.cli.projects import Found, find
 from engine.edge.cli.recordings import Recording, recordings, table_rows
-from engine.edge.cli.replaying import file_sources, instant_of, zone_of
+from engine.edge.cli.replaying import file_sources, instant_of, up_to, zone_of
 from engine.edge.cli.versions import own_version
 from engine.edge.cli.voice import Voice, speak_as, voice
 from engine.edge.cli.whole_files import must_be_writable, write_whole
@@ -148,7 +148,9 @@ def _run(
         with Meter(voice().say(title), reading.total, zone) as meter:
             async for item in reading:
                 if isinstance(item, Batch):
-                    seen = item if until_ms is None else reading.before(item, until_ms)
+                    seen = item
+                    if until_ms is not None:
+                        seen = up_to(item, reading.times[item.source.feed], until_ms)
                     if seen.records:
                         watched.see(seen)
                     meter.step(_bytes(item), len(item.records), watched.tally.last_ms)
@@ -190,7 +192,7 @@ class _Reading:
     ) -> None:
         self._sources = file_sources(project, program, inputs, sort=sort)
         feeds = {one.feed for one in inputs}
-        self._times = {
+        self.times = {
             name: time_reader(feed.decoder) for name, feed in program.feeds.items() if name in feeds
         }
         self._lines = lineup([], {})
@@ -201,7 +203,7 @@ class _Reading:
         """Open all recordings; answers their streams."""
         for source in self._sources:
             await source.open({})
-        self._lines = lineup(self._sources, self._times)
+        self._lines = lineup(self._sources, self.times)
         return [stream for source in self._sources for stream in source.ids]
 
     @property
@@ -214,16 +216,6 @@ class _Reading:
         async with aclosing(in_step(self._lines)) as steps:
             async for step in steps:
                 yield step
-
-    def before(self, batch: Batch, until_ms: int) -> Batch:
-        """The batch up to an instant; what has no time stays, to be counted."""
-        time_of = self._times[batch.source.feed]
-        kept = [
-            record
-            for record in batch.records
-            if (at_ms := time_of(record.value)) is None or at_ms <= until_ms
-        ]
-        return batch._replace(records=kept)
 
 
 def _bytes(batch: Batch) -> int:

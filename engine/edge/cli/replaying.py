@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -22,7 +22,7 @@ from engine.edge.settings import read_settings
 from engine.edge.wiring import make_sources, plan_connectors, time_reader
 from engine.errors import EnvironmentUnusable
 from engine.model.change import Change
-from engine.ports import InboxRow, Rejected, Source, SourceId
+from engine.ports import Batch, InboxRow, Rejected, Source, SourceId
 from engine.replay import Replay
 from engine.ruleset.compile import Program, compile_project
 from engine.ruleset.spec import Project
@@ -84,11 +84,22 @@ async def _run(
             if isinstance(step, SourceId):
                 _write(out, replay.ended(step))
                 continue
-            _write(out, replay.take(step))
+            seen = step if until_ms is None else up_to(step, times[step.source.feed], until_ms)
+            _write(out, replay.take(seen))
             size = sum(len(record.value) + 1 for record in step.records)
             progress.step(size, things=len(step.records))
     _write(out, replay.finish(until_ms))
     return replay
+
+
+def up_to(batch: Batch, time_of: Callable[[bytes], int | None], until_ms: int) -> Batch:
+    """The batch up to an instant; what has no time stays, to be counted."""
+    kept = [
+        record
+        for record in batch.records
+        if (at_ms := time_of(record.value)) is None or at_ms <= until_ms
+    ]
+    return batch._replace(records=kept)
 
 
 def _write(out: TextIO | None, changes: Sequence[Change]) -> None:
