@@ -1,6 +1,7 @@
 """A broker that is away, a worker that hangs, a name used twice: one clear line, and an end."""
 
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -60,15 +61,53 @@ except EnvironmentUnusable as error:
 """
 
 
-@pytest.mark.parametrize("role", ["worker", "dispatcher"])
+@pytest.mark.parametrize("role", [["--role", "worker"], ["--role", "dispatcher"], []])
 def test_without_waiting_the_process_ends_with_code_4(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], role: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], role: list[str]
 ) -> None:
     project(tmp_path, "127.0.0.1:1", {})
-    assert main(["run", str(tmp_path), "--role", role, "--no-wait", "--lang", "en"]) == 4
+    assert main(["run", str(tmp_path), *role, "--no-wait", "--lang", "en"]) == 4
+    gc.collect()  # a task that was left behind says so when it is thrown away
     told = capsys.readouterr().err
     assert "K101: the broker at 127.0.0.1:1 does not answer" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(("role", "told"), [([], 1), (["--role", "dispatcher"], 0)])
+def test_sources_that_only_a_gateway_runs_are_named_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], role: list[str], told: int
+) -> None:
+    project(tmp_path, "127.0.0.1:1", {})
+    _add_source(tmp_path)
+    assert main(["run", str(tmp_path), *role, "--no-wait", "--lang", "en"]) == 4
+    lines = [json.loads(one) for one in capsys.readouterr().err.splitlines() if one[:1] == "{"]
+    found = [one for one in lines if one["event"] == "sources-need-gateway"]
+    assert len(found) == told
+    for one in found:
+        assert one["sources"] == ["recording"]
+        assert "forewarn run --role gateway" in one["hint"]
+
+
+@pytest.mark.parametrize(("lang", "says"), [("en", "--role gateway"), ("zh", "接入进程")])
+def test_doctor_says_that_sources_need_a_gateway(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lang: str, says: str
+) -> None:
+    project(tmp_path, "127.0.0.1:1", {})
+    main(["doctor", str(tmp_path), "--lang", lang])
+    assert "gateway" not in capsys.readouterr().out
+    _add_source(tmp_path)
+    main(["doctor", str(tmp_path), "--lang", lang])
+    line = next(one for one in capsys.readouterr().out.splitlines() if "recording" in one)
+    assert line.startswith(("warn", "注意"))
+    assert says in line
+
+
+def _add_source(folder: Path) -> None:
+    settings = json.loads((folder / "forewarn.yaml").read_text("utf-8"))
+    (folder / "one.jsonl").write_text("")
+    feed = next(iter(sorted((folder / "rules" / "feeds").iterdir()))).stem
+    settings["sources"] = {"recording": {"kind": "file", "feed": feed, "path": "one.jsonl"}}
+    (folder / "forewarn.yaml").write_text(json.dumps(settings), "utf-8")
 
 
 async def test_waiting_is_told_once_a_minute_and_ends_when_a_broker_lets_us_in(

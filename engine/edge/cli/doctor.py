@@ -149,6 +149,9 @@ def _settings(target: Path, *, connect: bool, broker: str | None) -> Iterator[Fi
         yield _port(values.http.host, values.http.port)
     if values.metrics.port > 0:
         yield _port(values.metrics.host, values.metrics.port)
+    if values.broker and values.sources:
+        names = ", ".join(sorted(values.sources))
+        yield Finding("sources", "warn", voice().say("kafka-sources-unread", names=names))
     if connect and values.broker:
         yield from _kafka(configured)
     elif connect:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import structlog
+
 from engine.edge.cli.exits import Exit
 from engine.edge.cli.kafka_reloads import operations
 from engine.edge.cli.kafka_roles import Watcher, until_told
@@ -14,6 +16,8 @@ from engine.edge.streaming.topics import lay_out
 from engine.edge.wiring import make_intake, make_sources, plan_connectors, retention
 from engine.ruleset.compile import compile_project
 from engine.ruleset.spec import Project
+
+log = structlog.get_logger("gateway")
 
 FOLDER = "gateway"
 """Where, in the data folder, a gateway keeps what is not sent yet; a dispatcher may be beside."""
@@ -31,6 +35,9 @@ async def run_gateway(configured: Configured, project: Project, link: Link, lang
     decoders = {name: feed.decoder for name, feed in program.feeds.items()}
     read = [one for one in plan.sources if one.options.feed in decoders]
     feeds = {one.name: one.options.feed for one in read}
+    for one in plan.sources:
+        if one not in read:
+            log.warning("source-unread", source=one.name, feed=one.options.feed)
     values, watcher = configured.values, Watcher()
     await wait_for_broker(link, lang)
     await lay_out(link, program, lang)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import structlog
@@ -59,6 +59,9 @@ def run_role(
         from engine.edge.cli.kafka_gateway import run_gateway  # noqa: PLC0415 - it imports us
 
         return asyncio.run(run_gateway(configured, project, link, lang))
+    if unread := sorted(configured.values.sources):
+        hint = say("kafka-sources-unread", lang, names=", ".join(unread))
+        log.warning("sources-need-gateway", sources=unread, hint=hint)
     watcher, program = Watcher(), compile_project(project)
     reloads = Reloads(configured, program, watcher.metrics, watcher.health, rules, lang)
     runner = WorkerRunner(reloads.good)
@@ -182,7 +185,15 @@ async def _dispatch(
         finally:
             doors.server.outbox, doors.routed = None, None
             watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            await senders.stop()
+            await _to_its_end(asyncio.gather(watching, return_exceptions=True))
+            await _to_its_end(senders.stop())
     finally:
         await store.close()
+
+
+async def _to_its_end(work: Awaitable[object]) -> None:
+    """Wait for work even if we are cancelled meanwhile: what has failed may be stopped as well."""
+    going = asyncio.ensure_future(work)
+    while not going.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(going)
