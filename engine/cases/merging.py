@@ -1,15 +1,21 @@
 """Two cases that are one matter: the duplicate gives its alerts and its earlier limits away."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from msgspec.structs import replace
 
+from engine.cases import clocks
 from engine.cases.asking import Asked
 from engine.cases.life import allowed
-from engine.cases.model import OPEN, Clock, Incident, PaperKind, State, Verb
+from engine.cases.model import OPEN, Clock, Incident, PaperKind, Stage, State, Verb
 from engine.cases.notices import Letter
 from engine.cases.papers import recipients
+from engine.cases.policy import Timing
 from engine.cases.refused import Refused, Why
-from engine.cases.steps import tell
-from engine.cases.verify import evidence
+from engine.cases.steps import begun, tell
+from engine.cases.verify import quiet_again
+from engine.model.calendar import CalendarEnd
 from engine.model.severity import Severity
 
 
@@ -18,6 +24,7 @@ def merge(asked: Asked, into: Incident | None) -> Incident:
 
     The other gets the alerts, and for every stage that runs in both the limit that is due first:
     nobody gains time by merging. The duplicate's order is called off with a reference to the other.
+    Where the duplicate was told of, the other is no longer kept quiet.
 
     Args:
         asked: The request about the duplicate.
@@ -28,6 +35,7 @@ def merge(asked: Asked, into: Incident | None) -> Incident:
     if into is None or into.id == lesser.id or into.state not in OPEN:
         raise Refused(Why.MERGE, lesser, allowed(lesser, asked.actor), into=asked.text("into"))
     before = recipients(work.policy, lesser)
+    others = tuple(_running(lesser.clocks, asked.at_ms, work.timing(lesser)))
     lesser = asked.move(
         to=State.MERGED,
         merged_into=into.id,
@@ -43,7 +51,12 @@ def merge(asked: Asked, into: Incident | None) -> Incident:
         work.send(lesser, Letter(PaperKind.CANCEL, "merged", before.all, found, (into.id,)))
     known = {member.episode for member in into.members}
     members = into.members + tuple(one for one in lesser.members if one.episode not in known)
-    proof = evidence(members, asked.at_ms, into.terms.quiet_ms, None)
+    clocks_now = tuple(_earlier(clock, others) for clock in into.clocks)
+    heard: dict[str, Any] = {}
+    if into.mute and not lesser.mute:
+        heard = {"mute": "", "mute_until_ms": None}
+        clocks_now += begun(work, into, asked.at_ms, into.cycle, Stage.DISPATCH)
+    quiet_at_ms = quiet_again(members, asked.at_ms, into.terms.quiet_ms)
     into = work.move(
         into,
         Verb.ATTACH,
@@ -53,13 +66,26 @@ def merge(asked: Asked, into: Incident | None) -> Incident:
         reason=asked.request.reason,
         details={"merged": lesser.id, "number": lesser.number},
         members=members,
-        clocks=tuple(_earlier(clock, lesser.clocks) for clock in into.clocks),
+        clocks=clocks_now,
         severity=max(into.severity, lesser.severity, key=lambda text: Severity(text).rank),
-        verified_ms=into.verified_ms if proof.over or proof.quiet_at_ms else None,
-        quiet_at_ms=proof.quiet_at_ms if into.verified_ms is None else None,
+        verified_ms=None if quiet_at_ms is None else into.verified_ms,
+        quiet_at_ms=quiet_at_ms if into.verified_ms is None else None,
+        **heard,
     )
     tell(work, into, "absorbed", {"other": lesser.number})
     return into
+
+
+def _running(all_clocks: tuple[Clock, ...], at_ms: int, timing: Timing) -> Iterator[Clock]:
+    """The duplicate's limits, those that were paused with the end they would have from now on.
+
+    One that the calendar does not reach any more is left out: nothing is guessed.
+    """
+    for clock in all_clocks:
+        try:
+            yield clocks.resume(clock, at_ms, timing)
+        except CalendarEnd:
+            continue
 
 
 def _earlier(clock: Clock, others: tuple[Clock, ...]) -> Clock:

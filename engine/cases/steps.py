@@ -21,7 +21,7 @@ from engine.cases.model import (
 )
 from engine.cases.notices import Letter
 from engine.cases.papers import recipients
-from engine.cases.verify import evidence, verdict_by_clock
+from engine.cases.verify import quiet_again, verdict_by_clock
 from engine.cases.work import Work
 
 REPEATS = 48
@@ -161,6 +161,8 @@ def back_to_desk(
         details=details,
         cycle=cycle,
         clocks=begun(work, incident, at_ms, cycle, Stage.DISPATCH),
+        mute="",
+        mute_until_ms=None,
         **{**_WORKED, **sets},
     )
     now = recipients(work.policy, incident)
@@ -187,7 +189,6 @@ def reopen(
     A case that comes back again and again goes a tier up.
     """
     at_ms = max(at_ms, incident.updated_ms)
-    quiet = evidence(incident.members, at_ms, incident.terms.quiet_ms)
     sets = {
         "reopened": incident.reopened + 1,
         "verified_ms": None,
@@ -196,7 +197,7 @@ def reopen(
         "solved": None,
         "closed_ms": None,
         "verdict": None,
-        "quiet_at_ms": quiet.quiet_at_ms,
+        "quiet_at_ms": quiet_again(incident.members, at_ms, incident.terms.quiet_ms),
     }
     step = order if incident.lead in work.policy.departments else back_to_desk
     details = {"why": why, "before": incident.lead}

@@ -43,6 +43,17 @@ def evidence(
     return Evidence(quiet_at_ms=since_ms + quiet_ms if known is None else known)
 
 
+def quiet_again(members: Iterable[Member], since_ms: int, quiet_ms: int) -> int | None:
+    """When the alerts of a case that begins to wait for its proof anew will have proved it over.
+
+    What proved the matter over before somebody took it up again proves it once: nothing more will
+    be told of alerts that are over, so from now on it is their silence that counts. None while an
+    alert is open.
+    """
+    proof = evidence(members, since_ms, quiet_ms)
+    return since_ms + quiet_ms if proof.over else proof.quiet_at_ms
+
+
 def missing(incident: Incident, verdict: Verdict) -> tuple[str, ...]:
     """The proofs that are still wanting before a case may close with a verdict.
 

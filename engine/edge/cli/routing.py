@@ -28,6 +28,7 @@ from engine.ruleset.spec import Project
 
 _decode = msgspec.json.Decoder(Change).decode
 _PLACE = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)\s*,\s*(-?[0-9]+(?:\.[0-9]+)?)")
+_MOST_LON, _MOST_LAT = 180, 90
 _MOST = 1000
 """So many alerts of a file are routed at most: more nobody reads."""
 
@@ -185,7 +186,7 @@ def _made(wanted: Wanted, project: Project | None, now_ms: int) -> Change:
             raise Misuse(speak.say("route-label", text=text))
         labels[name] = value
     place = _PLACE.fullmatch(wanted.at.strip()) if wanted.at else None
-    if wanted.at and place is None:
+    if wanted.at and (place is None or not _on_earth(float(place[1]), float(place[2]))):
         raise Misuse(speak.say("route-place", text=wanted.at))
     facts = {
         "rule": wanted.rule,
@@ -196,6 +197,11 @@ def _made(wanted: Wanted, project: Project | None, now_ms: int) -> Change:
     }
     model = RouteTestAlertModel.model_validate(facts)
     return alert_of(model, Around(project), now_ms)
+
+
+def _on_earth(lon: float, lat: float) -> bool:
+    """Whether two numbers are a longitude and a latitude, in this order."""
+    return abs(lon) <= _MOST_LON and abs(lat) <= _MOST_LAT
 
 
 def _time(text: str) -> int | None:

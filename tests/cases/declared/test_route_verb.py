@@ -102,6 +102,7 @@ def test_alerts_of_a_file_are_routed_one_after_the_other_at_their_own_times(
         pytest.param(["--rule", "a", "--severity", "rad"], "'rad' is no level", id="a-level"),
         pytest.param(["--rule", "a", "-l", "area"], "'area' is no label", id="a-label"),
         pytest.param(["--rule", "a", "--at", "120"], "'120' is no place", id="a-place"),
+        pytest.param(["--rule", "a", "--at", "32.39,120.56"], "is no place", id="latitude-first"),
         pytest.param(["--rule", "a", "--time", "noon"], "'noon' is no time", id="a-time"),
     ],
 )
