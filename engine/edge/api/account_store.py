@@ -48,7 +48,10 @@ class AccountStore:
                 expires_ms=account.expires_ms,
             )
         )  # fmt: skip
-        details = {"name": account.name, "roles": list(account.roles)}
+        details = {
+            "name": account.name, "roles": list(account.roles), "areas": list(account.areas),
+            "departments": list(account.departments), "expires_ms": account.expires_ms,
+        }  # fmt: skip
         about = f"token:{account.id}"
         entry = Entry(actor, "token-add", about, details=details)
         self._ledger.write(link, [entry], self._store.now_ms())

@@ -23,6 +23,7 @@ log = structlog.get_logger("api")
 
 JSON = "application/json"
 _SHOWN_IDS = 100
+"""So many ids stand in one row of the audit; a longer page has several rows."""
 _LONGEST_KEY = 128
 
 
@@ -77,8 +78,11 @@ class Asker:
         plain = mask.over(msgspec.to_builtins(document))
         if mask.read:
             details = {"kinds": sorted(mask.read), "count": len(about)}
-            entry = Entry(self.actor, "read", " ".join(about[:_SHOWN_IDS]), details=details)
-            await self.services.shelf.note(entry)
+            rows = [
+                Entry(self.actor, "read", " ".join(about[at : at + _SHOWN_IDS]), details=details)
+                for at in range(0, max(len(about), 1), _SHOWN_IDS)
+            ]
+            await self.services.shelf.note(*rows)
         return plain
 
     async def incident(self, name: str) -> Incident:

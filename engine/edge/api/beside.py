@@ -42,6 +42,7 @@ async def api_beside(
     personal = _Remembered(live)
     folder = configured.folder
     services = make_services(keeper, figures, personal, settings, folder, lang)
+    services.sinks = frozenset(configured.values.sinks)
     async with served(services, settings, folder) as port:
         yield port
 

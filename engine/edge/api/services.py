@@ -1,7 +1,7 @@
 """What a running API has at hand: the shelf of cases, the accounts, masks, limits and figures."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
@@ -39,6 +39,7 @@ class Services:
         keys: For each outside order system the keys that it may sign receipts with.
         requests: How often an account may ask; `failures`, how often an address may fail to show
             a good token.
+        sinks: Those of the settings; None: not known. An order handed to another waits for ever.
         streams: The most streams of events that are open at once; `open_streams` how many are.
 
     """
@@ -54,6 +55,7 @@ class Services:
     now_ms: Callable[[], int] = wall_ms
     lang: str = "en"
     heartbeat_s: float = 15.0
+    sinks: Collection[str] | None = None
     streams: int = 200
     open_streams: int = 0
     stopping: bool = False

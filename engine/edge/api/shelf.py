@@ -35,7 +35,7 @@ from engine.edge.desk.tables import (
 )
 from engine.errors import ForewarnError
 from engine.model.change import Change
-from engine.text import LANGUAGES
+from engine.text import LANGUAGES, say
 
 T = TypeVar("T")
 
@@ -269,15 +269,17 @@ class Shelf:
 
 def refusal_of(refused: Refused) -> Refusal:
     """A refusal of the desk as an answer: its sentence, and what may be done instead."""
-    detail = {
-        lang: " ".join(part for part in (refused.what(lang), refused.hint(lang)) if part)
-        for lang in LANGUAGES
-    }
+    detail = {lang: _sentence(refused, lang) for lang in LANGUAGES}
     code = _CODES.get(refused.code, Code.NOT_ALLOWED)
     if code is Code.NOT_FOUND:
         return Refusal(code)
     extra = {"why": str(refused.code), "allowed": [str(verb) for verb in refused.allowed]}
     return Refusal(code, detail=detail, extra=extra)
+
+
+def _sentence(refused: Refused, lang: str) -> str:
+    what, hint = refused.what(lang), refused.hint(lang)
+    return say("api-refused-and-hint", lang, what=what, hint=hint) if what and hint else what
 
 
 def _scope(account: Account) -> Scope:

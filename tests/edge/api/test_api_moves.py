@@ -1,5 +1,7 @@
 """The loop through the API: each move once, on the version that was seen, refused in words."""
 
+import json
+
 import pytest
 from api_stage import Stage, staged
 
@@ -122,6 +124,18 @@ async def test_a_refusal_is_a_problem_in_both_languages(
             assert one["pointer"].startswith("/body")
 
 
+async def test_an_order_is_handed_only_to_a_sink_that_there_is(tmp_path):
+    async with staged(tmp_path) as stage:
+        stage.services.sinks = frozenset({"hotline"})
+        path = f"{INCIDENTS}/{await stage.incident()}/refer"
+        token = await stage.token(Role.OPERATOR)
+        wrong = await stage.call("POST", path, token, {"sink": "hotlin"})
+        assert (wrong.status, wrong.json["code"]) == (422, "invalid")
+        assert wrong.json["errors"][0]["pointer"] == "/body/sink"
+        assert "hotline" in wrong.json["errors"][0]["detail"]
+        assert (await stage.call("POST", path, token, {"sink": "hotline"})).status == 200
+
+
 async def test_a_post_without_a_key_is_refused(tmp_path):
     async with staged(tmp_path) as stage:
         path = f"{INCIDENTS}/{await stage.incident()}/comment"
@@ -178,6 +192,9 @@ async def test_tokens_are_given_once_and_taken_back_at_once(tmp_path):
         assert made.status == 201
         again = await stage.call("POST", "/api/v1/tokens", admin, body, key="t")
         assert again.json == {**made.json, "token": None}
+        for other in ({"departments": ["fire"]}, {"areas": ["320612"]}, {"days": 8}):
+            reused = await stage.call("POST", "/api/v1/tokens", admin, body | other, key="t")
+            assert reused.json["code"] == "key-reused", other
         token = made.json["token"]
         me = await stage.call("GET", "/api/v1/me", token)
         assert (me.json["account"], me.json["departments"]) == ("patrol", ["traffic"])
@@ -189,6 +206,10 @@ async def test_tokens_are_given_once_and_taken_back_at_once(tmp_path):
         assert (await stage.call("GET", "/api/v1/me", token)).json["code"] == "token-over"
         actions = [row["action"] for row in await audit(stage, about=f"token:{made.json['id']}")]
         assert actions == ["token-revoke", "token-add"]
+        added = (await audit(stage, about=f"token:{made.json['id']}", action="token-add"))[0]
+        given = json.loads(str(added["details"]))
+        assert (given["departments"], given["areas"]) == (["traffic"], [])
+        assert given["expires_ms"] == made.json["expires_ms"]
         mixed = body | {"roles": ["admin", "auditor"]}
         refused = await stage.call("POST", "/api/v1/tokens", admin, mixed)
         assert refused.json["code"] == "roles-together"

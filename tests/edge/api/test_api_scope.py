@@ -6,6 +6,8 @@ import pytest
 from api_stage import DRIVER, ID_NUMBER, PHONE, PLATE, Stage, staged
 
 from engine.cases.model import Role
+from engine.edge.api.accounts import issue
+from engine.edge.api.asking import Asker
 
 BASE = "/api/v1"
 SCOPES = [
@@ -114,6 +116,17 @@ async def test_each_role_sees_its_kinds_and_reading_them_is_written_down(tmp_pat
         assert not [one for one in (PLATE[:7], DRIVER, PHONE, ID_NUMBER) if one in str(rows)]
         incident = await stage.incident()
         assert not seen or any(f"incident:{incident}" in row["object"] for row in rows)
+
+
+async def test_every_case_of_a_long_page_is_written_down(tmp_path):
+    async with staged(tmp_path) as stage:
+        account, _token = issue("reader", [Role.HANDLER], stage.store.now_ms(), 1)
+        asker = Asker(account, account.actor(Role.HANDLER), "en", stage.services)
+        ids = [f"incident:{number}" for number in range(200)]
+        assert PLATE[:7] in str(await asker.masked({"text": PLATE}, ids))
+        path = f"{BASE}/audit?actor=reader&action=read"
+        rows = (await stage.call("GET", path, await stage.token(Role.AUDITOR))).json["items"]
+        assert {one for row in rows for one in row["object"].split()} == set(ids)
 
 
 async def test_what_cannot_be_written_down_is_not_shown(tmp_path):

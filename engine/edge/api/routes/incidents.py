@@ -14,7 +14,7 @@ from engine.cases.refused import Refused
 from engine.edge.api.asking import Asker, Asking, Key, Version, etag
 from engine.edge.api.description import answers
 from engine.edge.api.documents import History, Incidents, history_of
-from engine.edge.api.problems import Code, Refusal
+from engine.edge.api.problems import Code, Refusal, wrong_field
 from engine.edge.api.roles import BASE, MOVES
 from engine.edge.api.routes.bodies import ABOUT, BODIES, Said
 from engine.edge.api.taken import After, Id, Instant, Most, Name, Piece, Text
@@ -101,6 +101,10 @@ async def move(
     details = asked.details()
     if "into" in details:  # a case that does not exist for the asker takes nothing either
         details["into"] = (await asking.incident(str(details["into"]))).id
+    sinks = asking.services.sinks
+    if verb is Verb.REFER and sinks is not None and details["sink"] not in sinks:
+        choices = ", ".join(sorted(sinks)) or "-"
+        raise Refusal(Code.INVALID, errors=[wrong_field("/body/sink", "choice", choices=choices)])
     actor = _acting(asking, found, verb, details, asked.reason)
     answer = await asking.services.shelf.ask(
         Request(

@@ -20,6 +20,7 @@ from engine.edge.api.problems import Code, Refusal
 from engine.edge.api.roles import BASE
 from engine.edge.api.services import Services, services_of
 from engine.edge.api.signatures import verify
+from engine.edge.api.taken import LAST_MS
 
 router = APIRouter(prefix=BASE)
 
@@ -98,7 +99,10 @@ async def take(services: Services, system: str, number: str, body: bytes) -> str
         said = msgspec.json.decode(body, type=Receipt)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(Code.MALFORMED) from error
-    shelf, at_ms = services.shelf, said.at_ms or services.now_ms()
+    at_ms = services.now_ms() if said.at_ms is None else said.at_ms
+    if not 0 <= at_ms <= LAST_MS:  # no instant, and nothing that every database can hold
+        raise Refusal(Code.MALFORMED)
+    shelf = services.shelf
     whole = await shelf.whole(EVERYWHERE, said.order)
     request, outcome = None, "unknown-order"
     if whole is not None and system in _referred(whole.moves):

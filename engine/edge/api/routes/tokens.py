@@ -16,6 +16,9 @@ from engine.edge.api.taken import Body, Id, Name
 
 router = APIRouter(prefix=BASE)
 
+_SAME = ("name", "roles", "areas", "departments")
+"""What a token that was made already must have in common with what is asked for again."""
+
 
 class TokenAsked(Body):
     """A token to be made."""
@@ -47,7 +50,9 @@ async def add(asking: Asking, key: Key, asked: TokenAsked) -> Response:
     account = msgspec.structs.replace(made, id=key[: len(made.id)])
     shown: str | None = token.replace(made.id, account.id, 1)
     if known := await services.accounts.account(account.id):
-        if (known.name, known.roles) != (account.name, account.roles):
+        if any(getattr(known, name) != getattr(account, name) for name in _SAME) or (
+            known.expires_ms - known.created_ms != account.expires_ms - account.created_ms
+        ):
             raise Refusal(Code.KEY_REUSED)
         account, shown = known, None
     else:
