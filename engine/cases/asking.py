@@ -24,6 +24,7 @@ from engine.cases.model import (
 from engine.cases.notices import Letter, clock_time
 from engine.cases.papers import recipients
 from engine.cases.refused import Refused, Why
+from engine.cases.sinks import sinks_of
 from engine.cases.steps import (
     back_to_desk,
     begun,
@@ -392,6 +393,9 @@ def press(asked: Asked) -> Incident:
 def refer(asked: Asked) -> Incident:
     """The order goes to an outside order system as well."""
     sink = asked.text("sink")
+    known = sorted({name for name, _ in sinks_of(asked.work.policy)})
+    if sink not in known:  # nothing would ever bring it there
+        raise asked.refuse(Why.BAD_DETAIL, detail="sink", value=sink, known=", ".join(known))
     incident = asked.move()
     asked.work.send(incident, Letter(PaperKind.ORDER, "referred", (sink,)))
     return incident

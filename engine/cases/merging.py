@@ -33,7 +33,8 @@ def merge(asked: Asked, into: Incident | None) -> Incident:
     """
     work, lesser = asked.work, asked.incident
     if into is None or into.id == lesser.id or into.state not in OPEN:
-        raise Refused(Why.MERGE, lesser, allowed(lesser, asked.actor), into=asked.text("into"))
+        name = asked.text("into") if into is None else into.number
+        raise Refused(Why.MERGE, lesser, allowed(lesser, asked.actor), into=name)
     before = recipients(work.policy, lesser)
     others = tuple(_running(lesser.clocks, asked.at_ms, work.timing(lesser)))
     lesser = asked.move(

@@ -55,7 +55,7 @@ GIVEN: dict[Verb, dict[str, object]] = {
     Verb.CALL_BACK: {"satisfied": True, "solved": True},
     Verb.CLOSE: {"verdict": "false"},
     Verb.EXTEND: {"stage": "resolve"},
-    Verb.REFER: {"sink": "12345"},
+    Verb.REFER: {"sink": "screen"},
     Verb.RECEIPT: {"status": "noted"},
 }
 

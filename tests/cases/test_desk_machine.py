@@ -49,7 +49,7 @@ DETAILS: dict[Verb, list[dict[str, Any]]] = {
     Verb.CALL_BACK: [{"satisfied": True, "solved": True}, {"satisfied": False, "solved": False}],
     Verb.CLOSE: [{"verdict": "true"}, {"verdict": "false"}, {"verdict": "elsewhere"}],
     Verb.EXTEND: [{"stage": "resolve"}, {"stage": "verify"}],
-    Verb.REFER: [{"sink": "hotline"}],
+    Verb.REFER: [{"sink": "screen"}, {"sink": "nowhere"}],
     Verb.RECEIPT: [{"status": one} for one in ("accepted", "returned", "arrived", "resolved")],
 }
 VERBS = st.sampled_from(

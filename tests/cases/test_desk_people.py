@@ -380,3 +380,20 @@ def test_grouping_by_place_joins_what_is_near() -> None:
     stage.take(change(key="nowhere"))
     stage.take(change(key="elsewhere"))
     assert [len(one.members) for one in stage.book.incidents.values()] == [2, 1, 1, 1]
+
+
+def test_an_order_is_referred_only_to_where_papers_can_go() -> None:
+    stage = opened()
+    with pytest.raises(Refused) as refused:
+        stage.ask(Verb.REFER, DUTY, sink="nowhere")
+    assert refused.value.code is Why.BAD_DETAIL
+    assert "screen" in refused.value.what("en")
+    stage.ask(Verb.REFER, DUTY, sink="screen")
+    assert ("order", "referred", "screen") in stage.sent()
+
+
+def test_a_case_that_cannot_take_another_is_named_as_people_know_it() -> None:
+    stage = opened()
+    with pytest.raises(Refused) as refused:
+        stage.ask(Verb.MERGE, DUTY, "the same", into=stage.only.id)
+    assert f"into '{stage.only.number}'" in refused.value.what("en")

@@ -15,11 +15,12 @@ from engine.cases.declared.load import LoadedDesk, load_desk
 from engine.cases.desk import Desk
 from engine.cases.policy import Policy
 from engine.cases.routing import Router
+from engine.cases.sinks import sinks_of
 from engine.edge.desk.audit import KEY_NAME, Ledger, read_key
 from engine.edge.desk.heads import FILE_NAME as HEAD_NAME
 from engine.edge.desk.heads import Heads
 from engine.edge.desk.keeper import Keeper
-from engine.edge.desk.redeclare import Redeclarer, sinks_of
+from engine.edge.desk.redeclare import Redeclarer
 from engine.edge.desk.runner import Reader, Runner
 from engine.edge.desk.sqlbox import SqlOutbox
 from engine.edge.desk.store import DeskStore, desk_url, wall_ms

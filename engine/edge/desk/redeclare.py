@@ -20,7 +20,8 @@ from engine.cases.declared.around import Around
 from engine.cases.declared.load import LoadedDesk, load_desk
 from engine.cases.declared.trial import run
 from engine.cases.model import Actor, Incident, Role
-from engine.cases.policy import Branch, Centre, Department, Policy, Timing
+from engine.cases.policy import Centre, Department, Policy, Timing
+from engine.cases.sinks import sinks_of
 from engine.edge.desk.audit import Entry
 from engine.edge.desk.book import decode_incident
 from engine.edge.desk.keeper import Deciding, Keeper
@@ -204,26 +205,6 @@ def missed(before: Policy, after: Policy, cases: Iterable[Incident]) -> list[Pro
         )
         for (kind, name), count in sorted(counts.items())
     ]
-
-
-def sinks_of(policy: Policy) -> Iterator[tuple[str, Location]]:
-    """Every sink that a paper may go to, with the place that names it."""
-    for department in policy.departments.values():
-        yield from ((sink, department.at) for sink in department.sinks)
-    for centre in policy.centres.values():
-        yield from ((sink, centre.at) for sink in centre.sinks)
-    for timing in policy.timings.values():
-        for rungs in timing.ladder.values():
-            yield from ((sink, timing.at) for rung in rungs for sink in rung.sinks)
-    yield from _of_branch(policy.root)
-
-
-def _of_branch(branch: Branch) -> Iterator[tuple[str, Location]]:
-    yield from ((sink, branch.at) for sink in branch.sinks or ())
-    if branch.refer:
-        yield branch.refer, branch.at
-    for child in branch.children:
-        yield from _of_branch(child)
 
 
 def _gone(
