@@ -107,10 +107,10 @@ async def test_an_instant_that_is_none_is_refused_as_not_readable(tmp_path):
     async with staged(tmp_path) as stage:
         incident = await stage.incident()
         for number, at_ms in enumerate((-1, 2**63, 10**400, "now", 4_102_444_800_001)):
-            said = {"order": incident, "status": "accepted", "at_ms": at_ms}
-            assert await told(stage, f"m-{number}", **said) == (400, "malformed"), at_ms
-        last = {"order": incident, "status": "accepted", "at_ms": 4_102_444_800_000}
-        assert await told(stage, "m-last", **last) == (200, "accepted")
+            came = await told(stage, f"m-{number}", order=incident, status="noted", at_ms=at_ms)
+            assert came == (400, "malformed"), at_ms
+        last = await told(stage, "m", order=incident, status="noted", at_ms=4_102_444_800_000)
+        assert last == (200, "accepted")
 
 
 async def test_a_system_speaks_only_of_orders_that_it_was_given(tmp_path):
