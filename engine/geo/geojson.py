@@ -227,9 +227,13 @@ def _positions(raw: object, code: str = "R505") -> Iterator[tuple[float, float]]
             case [int() | float() as lon, int() | float() as lat, *_]:
                 if isinstance(lon, bool) or isinstance(lat, bool):
                     raise _Wrong(code=code)
-                if not (math.isfinite(lon) and math.isfinite(lat)):
+                try:
+                    place = float(lon), float(lat)
+                except OverflowError as error:
+                    raise _Wrong(code=code) from error
+                if not all(map(math.isfinite, place)):
                     raise _Wrong(code=code)
-                yield float(lon), float(lat)
+                yield place
             case _:
                 raise _Wrong(code=code)
 

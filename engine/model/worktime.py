@@ -76,13 +76,13 @@ class WorkTime:
         return total
 
     def counts(self, at_ms: int) -> bool:
-        """Whether an instant lies in time that counts."""
-        for begin, end in self._spans(at_ms):
-            if begin > at_ms:
-                return False
-            if at_ms < end:
-                return True
-        return False
+        """Whether an instant lies in time that counts.
+
+        Raises:
+            CalendarEnd: The calendar does not cover a day that is needed.
+
+        """
+        return self.ends(at_ms) is not None
 
     def ends(self, at_ms: int) -> int | None:
         """When the span that an instant lies in is over; None for an instant that does not count.
@@ -91,11 +91,16 @@ class WorkTime:
             CalendarEnd: The calendar does not cover a day that is needed.
 
         """
-        for begin, end in self._spans(at_ms):
-            if begin > at_ms:
-                break
-            if at_ms < end:
-                return end
+        clock = ZoneInfo(self.zone)
+        today = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(clock).date()
+        late = [span for span in self.hours if _after(*span) > _MINUTES]
+        for day, spans in ((today - _DAY, late), (today, sorted(self.hours))):
+            if not spans or not self.calendar.is_workday(day):
+                continue
+            for begin, end in spans:
+                until_ms = _instant(day, _after(begin, end), clock)
+                if _instant(day, begin, clock) <= at_ms < until_ms:
+                    return until_ms
         return None
 
     def _spans(self, from_ms: int, *, back: bool = False) -> Iterator[tuple[int, int]]:

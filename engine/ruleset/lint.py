@@ -16,10 +16,12 @@ from engine.ruleset.known import REGIONS, Known
 from engine.ruleset.load_rule import LoadedRule
 from engine.ruleset.ranges import impossible
 from engine.ruleset.spec import Basis, RuleSpec, Severity, Status
+from engine.ruleset.uses import asks_places, expressions_of
 
 _LONG_LATENESS_MS = 3 * 86_400_000
 _PASSING = frozenset({"held", "event_time"})
 """Names whose values change though nothing is heard."""
+_INSIDE = "inside("
 
 
 def lint(
@@ -165,6 +167,8 @@ def _uses(rules: Iterable[LoadedRule]) -> _Uses:
             uses.tables.add(lookup.table)
             uses.layers.add(lookup.zone)
         uses.layers |= spec.when.layers()
+        if any(asks_places(typed) for typed in expressions_of(spec)):  # by macros and overrides too
+            words.append(_INSIDE)
         uses.tables |= spec.when.tables()
         words += spec.when.fields()
     uses.words = "\n".join(words)
@@ -193,7 +197,7 @@ def _unused(uses: _Uses, known: Known) -> list[Problem]:
             if name not in used
         ]
     for name in (*known.layers, *known.lines):
-        dynamic = name in known.layers and "inside(" in uses.words
+        dynamic = name in known.layers and _INSIDE in uses.words
         if name != REGIONS and name not in uses.layers and not dynamic:
             found.append(_warning(known.files.get(("zones", name), "zones"), "W212", name))
     return found

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any, NoReturn
+from zoneinfo import ZoneInfo, available_timezones
 
 from engine.errors import Location, Problem
 from engine.feeds.spec import FieldType
@@ -190,9 +191,15 @@ def check_zones(zones: ZoneSet, file: str, calendars: Mapping[str, WorkCalendar]
         hours, calendar = zone.attributes[HOURS], zone.attributes.get("calendar", "all-days")
         if spans_of(hours) is None:
             found.append(Problem(at, "R643", {"zone": zone.id, "hours": show(hours)}))
-        if calendar not in calendars:
+        if not isinstance(calendar, str) or calendar not in calendars:
             near = nearest(str(calendar), calendars)
             found.append(Problem(at, "R644", {"zone": zone.id, "name": calendar}, near))
+        clock = zone.attributes.get("zone", "UTC")
+        try:
+            ZoneInfo(str(clock))
+        except (ValueError, OSError, KeyError):
+            near = nearest(str(clock), available_timezones())
+            found.append(Problem(at, "R431", {"found": f"{show(clock)} ({zone.id})"}, near))
     return found
 
 

@@ -93,7 +93,8 @@ def overridden_macro(macro: Macro, changes: Changes) -> Macro:
         if not isinstance(change.replace, str | bool | int | float):
             override.notes.add(said, "R113", name="replace", found=show(change.replace))
             continue
-        text = str(change.replace)
+        said_yes = isinstance(change.replace, bool)
+        text = str(change.replace).lower() if said_yes else str(change.replace)
         parsed = parse(text, override.notes.document.text_at(said))
         if isinstance(parsed, list):
             override.notes.take(parsed, said)

@@ -60,6 +60,15 @@ def layers_of(rule: RuleSpec, project: Project) -> tuple[str, ...]:
     return tuple(sorted(names & set(project.zones)))
 
 
+def asks_places(typed: Typed) -> bool:
+    """Whether an expression asks if a position is in a zone, itself or by a macro it is made of."""
+    return _asks(typed.node)
+
+
+def _asks(node: Checked) -> bool:
+    return (node.op == "call" and node.value == "inside") or any(map(_asks, node.args))
+
+
 def _constants(node: Checked) -> Iterator[str]:
     """The texts that `inside` is given in quotes."""
     if node.op == "call" and node.value == "inside":

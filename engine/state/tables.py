@@ -6,12 +6,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from heapq import heappop, heappush
+from sys import float_info
 from typing import Any, final
 
 from engine.errors import Level, Location, Problem
 from engine.feeds.reasons import BadValue, Reason
 from engine.feeds.spec import FieldSpec, FieldType
-from engine.feeds.values import LONGEST_KEY, Reader, value_reader
+from engine.feeds.values import INTEGER_LIMIT, LONGEST_KEY, Reader, value_reader
 from engine.ruleset.spec import TableSpec
 from engine.state.answers import Moment, read_answer
 
@@ -252,12 +253,13 @@ def _bad_value(
     value = str(raw.get(name, ""))
     if len(value) > _LONGEST_QUOTE:
         value = value[:_LONGEST_QUOTE] + "…"
+    widest = INTEGER_LIMIT if column.type is FieldType.INTEGER else float_info.max
     found = {
         "column": name,
         "value": value,
         "type": column.type.value,
-        "low": "" if column.low is None else f"{column.low:g}",
-        "high": "" if column.high is None else f"{column.high:g}",
+        "low": f"{-widest if column.low is None else column.low:g}",
+        "high": f"{widest if column.high is None else column.high:g}",
         "format": column.format,
         "most": min(column.max_length, LONGEST_KEY)
         if reason is Reason.BAD_KEY

@@ -1,5 +1,6 @@
 """Overrides laid over a rule: as if it were written so; each event belongs to one version."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,68 @@ def test_a_list_with_other_values_in_some_places() -> None:
     assert loaded.project is not None, loaded.report()
     rule = loaded.project.rules["flood-level"]
     assert "Z9" in rule.when.expressions("gauges")[0].describe()
+
+
+def test_a_macro_may_be_replaced_by_plain_yes() -> None:
+    files = {
+        "river/macros/high.yaml": "macro: high\nmeans: event_time != null\n",
+        "river/overrides/dry.yaml": "override: dry\nchanges: [{macro: high, replace: true}]\n",
+    }
+    declared = [*read_project([BASES / "river"])]
+    found = load_project(
+        [DeclaredFile(file.path.split("bases/")[-1], file.raw) for file in declared]
+        + [DeclaredFile(path, text.encode()) for path, text in files.items()]
+    )
+    assert [one for one in found.problems if one.at.file in files and one.code != "W270"] == []
+
+
+@pytest.mark.parametrize("how", ["a macro", "an override"])
+def test_a_layer_that_is_only_read_through(how: str) -> None:
+    """Neither is in the text of the rule, and yet the layer is used."""
+    square = [[120.9, 32.0], [120.91, 32.0], [120.91, 32.01], [120.9, 32.0]]
+    feature = {
+        "type": "Feature", "properties": {"id": "p1"},
+        "geometry": {"type": "Polygon", "coordinates": [square]},
+    }  # fmt: skip
+    rule = VANS_RULE
+    files = {
+        "v/zones/ports.geojson": json.dumps({"type": "FeatureCollection", "features": [feature]})
+    }
+    if how == "a macro":
+        files["v/macros/in_port.yaml"] = 'macro: in_port\nmeans: inside(position, "ports")\n'
+        rule = rule.replace("by: van", "by: van\nwhere: in_port")
+    else:
+        files["v/overrides/port.yaml"] = (
+            'override: port\nonly: inside(position, "ports")\n'
+            "changes: [{rule: fast, replace: {severity: red}}]\n"
+        )
+    files |= {"v/pack.yaml": VANS_PACK, "v/feeds/vans.yaml": VANS_FEED, "v/fast.yaml": rule}
+    found = load_project([DeclaredFile(path, text.encode()) for path, text in files.items()])
+    assert [one.code for one in found.problems if one.level.value == "error"] == []
+    assert "W212" not in {one.code for one in found.problems}
+
+
+VANS_PACK = "pack: v\ntitle: {zh: 货车, en: Vans}\nowner: me\nversion: 0.1.0\n"
+VANS_FEED = """feed: vans
+title: {zh: 货车, en: Vans}
+format: json
+key: van
+id: [van, at]
+time: {field: at, format: epoch-ms}
+position: {lon: lon, lat: lat, datum: wgs84}
+fields:
+  van: text
+  at: {type: time, format: epoch-ms}
+  lon: number
+  lat: number
+  speed: {type: number, unit: km/h}
+"""
+VANS_RULE = """rule: fast
+title: {zh: 快, en: Fast}
+owner: me
+severity: blue
+from: vans
+by: van
+when: {match: speed > 90 km/h}
+annotations: {summary: {zh: 快, en: fast}}
+"""

@@ -3,9 +3,11 @@
 import asyncio
 import csv
 import io
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,28 @@ def test_the_order_of_an_answer_says_nothing(given_: list[tuple[Any, ...]], rand
     other = list(given_)
     random.shuffle(other)
     assert as_answer(NAMES, given_) == as_answer(NAMES, other)
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [
+        (10**30, 1e30), (Decimal(10**30), 1e30), (Decimal("0.25"), 0.25), (Decimal("7.0"), 7),
+        (2**63, 2.0**63), (2**63 - 1, 2**63 - 1), (10**400, None), (Decimal("Infinity"), None),
+        (Decimal("NaN"), None), (Decimal("sNaN"), None), (float("inf"), None),
+    ],
+)  # fmt: skip
+def test_numbers_of_databases_that_no_json_number_holds(value: object, held: object) -> None:
+    assert json.loads(as_answer(["n"], [[value]]).splitlines()[1]) == {"n": held}
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=8))), b"raw"]
+)
+def test_a_value_that_cannot_be_held_is_refused_in_the_one_way_callers_expect(
+    value: object,
+) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are the library's
+        as_answer(["n"], [[value]])
 
 
 def test_an_instant_with_an_offset_is_what_it_is() -> None:
