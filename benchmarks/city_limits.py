@@ -100,22 +100,17 @@ def check(limits: Limits, moves: list[dict[str, Any]], told: Told) -> None:
     told.wrong += [f"twice: {cause}" for cause in twice]
     bent = {"pause", "extend", "merge"} & {move["verb"] for move in moves}
     incident = moves[0]["incident"]
-    agreed = [
-        (move["at_ms"], move["sets"]["terms"]["timing"])
-        for move in moves
-        if "terms" in move["sets"]
-    ]
+    agreed = _agreed(moves)
     for move in moves:
         for clock in move["details"].get("met", ()):
             stage, cycle = clock["stage"], clock["cycle"]
             if bent:  # a case that takes another in has that one's clocks as well
                 told.counts["of cases that were paused, extended or merged"] += 1
                 continue
-            before = [name for at_ms, name in agreed if at_ms <= clock["started_ms"]]
-            if not before:
+            timing = agreed.get((stage, cycle, clock["started_ms"]), "")
+            if not timing:
                 told.wrong.append(f"{incident} {stage}: began before anything was agreed")
                 continue
-            timing = before[-1]
             due = limits.due(timing, stage, clock["started_ms"])
             if due != clock["due_ms"]:
                 told.wrong.append(f"{incident} {stage}: due {clock['due_ms']}, should be {due}")
@@ -134,6 +129,20 @@ def check(limits: Limits, moves: list[dict[str, Any]], told: Told) -> None:
                 told.counts["strikes that came"] += should
                 if bool(fired[cause]) is not should:
                     told.wrong.append(f"{cause}: {fired[cause]} times, should be {int(should)}")
+
+
+def _agreed(moves: list[dict[str, Any]]) -> dict[tuple[str, int, int], str]:
+    """Which limits were agreed by the move with which each clock began.
+
+    Several moves may be made at one instant, and other limits agreed between two of them.
+    """
+    found: dict[tuple[str, int, int], str] = {}
+    timing = ""
+    for move in moves:
+        timing = move["sets"].get("terms", {}).get("timing", timing)
+        for clock in move["sets"].get("clocks", ()):
+            found.setdefault((clock["stage"], clock["cycle"], clock["started_ms"]), timing)
+    return found
 
 
 def _exact(period: str) -> int | None:
