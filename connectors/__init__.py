@@ -50,8 +50,24 @@ def sink_kinds() -> Mapping[str, str]:
 
 
 def module_of(path: str) -> ModuleType:
-    """Import the module of one kind; only the kinds in use are ever imported."""
-    return import_module(path)
+    """Import the module of one kind; only the kinds in use are ever imported.
+
+    Raises:
+        ImportError: it cannot be imported, whatever it raises itself, or is no connector.
+
+    """
+    try:
+        module = import_module(path)
+    except ImportError:
+        raise
+    except Exception as error:  # what another package does wrong is no bug of ours
+        why = f"{path}: {error!r}"
+        raise ImportError(why) from error
+    for name in ("Options", "build"):
+        if not hasattr(module, name):
+            why = f"module {path!r} has no attribute {name!r}"
+            raise ImportError(why)
+    return module
 
 
 class Lacking(Exception):

@@ -144,9 +144,10 @@ def _info(alert: etree._Element, notice: Notice, issuer: Issuer, *, is_over: boo
 
 
 def instant(at_ms: int, zone: str) -> str:
-    """An instant as CAP writes it: whole seconds with the zone's offset, never `Z`."""
+    """An instant as CAP writes it: whole seconds with the zone's offset; UTC is `-00:00`."""
     at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
-    return at.astimezone(ZoneInfo(zone)).isoformat(timespec="seconds")
+    text = at.astimezone(ZoneInfo(zone)).isoformat(timespec="seconds")
+    return text.removesuffix("+00:00") + "-00:00" if text.endswith("+00:00") else text
 
 
 def problems(alert: etree._Element) -> list[str]:

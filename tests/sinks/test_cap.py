@@ -185,3 +185,11 @@ async def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path
     (tmp_path / "cap").write_text("a file where the folder should be")
     with pytest.raises(EnvironmentUnusable, match="cannot be written"):
         await given_out(tmp_path, a_body())
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [("Asia/Shanghai", "1970-01-01T08:00:01+08:00"), ("UTC", "1970-01-01T00:00:01-00:00")],
+)
+def test_an_instant_has_the_offset_that_cap_asks_for(zone, text):
+    assert cap.instant(1_999, zone) == text

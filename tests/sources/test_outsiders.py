@@ -127,6 +127,28 @@ def test_an_option_that_another_package_does_not_know_is_told_where_it_stands(
     assert "cuont" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("raise RuntimeError('boom')", "RuntimeError('boom')"),
+        ("x = 1", "has no attribute 'Options'"),
+        ("Options = 1", "has no attribute 'build'"),
+        ("import no_such_module_anywhere", "No module named"),
+    ],
+)
+def test_a_package_that_is_no_connector_is_told_where_it_is_declared(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    (tmp_path / "site").mkdir()
+    install(tmp_path / "site")
+    (tmp_path / "site" / "counting_source.py").write_text(text)
+    done = run(tmp_path, levels={"kind": "counting", "feed": "levels"})
+    assert done.returncode == 2, done.stderr
+    assert "error S107: 'counting' cannot be used" in done.stderr
+    assert why in done.stderr
+    assert "forewarn.yaml:1:" in done.stderr
+
+
 def test_a_kind_of_ours_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -18,6 +18,7 @@ from engine.edge.api.limits import Limits
 from engine.edge.api.masking import CLEAR, Personal
 from engine.edge.api.services import Figuring, Services
 from engine.edge.api.shelf import Shelf
+from engine.edge.api.signatures import is_key
 from engine.edge.api_settings import ApiSettings
 from engine.edge.desk.keeper import Keeper
 from engine.errors import EnvironmentUnusable
@@ -42,7 +43,7 @@ def make_services(
     """Everything that the routes work with.
 
     Raises:
-        EnvironmentUnusable: a key's file cannot be read.
+        EnvironmentUnusable: a key's file cannot be read, a system has no key, or one that is none.
 
     """
     return Services(
@@ -147,6 +148,8 @@ def _keys(settings: ApiSettings, folder: Path, lang: str) -> Mapping[str, tuple[
             read_secret(system.old_secret, system.old_secret_file, folder, lang),
         )
         found[name] = tuple(key for key in keys if key)
+        if not found[name] or not all(map(is_key, found[name])):
+            raise EnvironmentUnusable(say("api-system-key", lang, name=name))
     return found
 
 

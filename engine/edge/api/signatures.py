@@ -1,5 +1,6 @@
 """Whether a receipt comes from the outside system that it names: Standard Webhooks signatures."""
 
+import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -36,6 +37,14 @@ def verify(keys: Sequence[str], headers: Mapping[str, str], body: bytes) -> str:
     if not fits or not any(signed):
         raise Refusal(Code.RECEIPT_REFUSED)
     return number
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be a signing key: base64 of something, with or without `whsec_`."""
+    try:
+        return bool(base64.b64decode(text.strip().removeprefix("whsec_"), validate=True))
+    except ValueError:
+        return False
 
 
 def fingerprint(body: bytes) -> str:

@@ -5,10 +5,13 @@ import json
 import time
 from datetime import UTC, datetime
 
+import pytest
 from api_stage import KEY, Stage, staged
 from standardwebhooks import Webhook
 
 from engine.cases.model import Role
+from engine.edge.api_settings import ApiSettings
+from engine.errors import EnvironmentUnusable
 
 PATH = "/api/v1/receipts/hotline"
 OTHER = "whsec_" + base64.b64encode(b"o" * 32).decode()
@@ -101,6 +104,14 @@ async def test_receipts_that_mean_nothing_are_kept_and_say_so(tmp_path):
         assert await told(stage, "b", order=incident, status="perhaps") == (200, "refused")
         assert await told(stage, "c", status="accepted") == (400, "malformed")
         assert await told(stage, "d", order=7, status="accepted") == (400, "malformed")
+
+
+@pytest.mark.parametrize("system", [{}, {"secret": "a passphrase"}, {"secret": "whsec_"}])
+async def test_a_system_whose_key_is_none_is_told_at_the_start(tmp_path, system):
+    settings = ApiSettings.model_validate({"systems": {"hotline": system}})
+    with pytest.raises(EnvironmentUnusable, match=r"api\.systems\.hotline: needs a signing key"):
+        async with staged(tmp_path, settings):
+            pass
 
 
 async def test_an_instant_that_is_none_is_refused_as_not_readable(tmp_path):
