@@ -23,6 +23,15 @@ def sees(account: Account, incident: Incident) -> bool:
 
 
 def commands(account: Account, match: Match) -> bool:
+    """Whether an account may keep quiet everything that could match.
+
+    Everything must lie in its areas. Whose case an alert would become is known only once it is
+    routed, so that an account of departments keeps nothing quiet.
+    """
+    return not account.departments and reaches(account, match)
+
+
+def reaches(account: Account, match: Match) -> bool:
     """Whether everything that could match lies in the areas of an account."""
     if not account.areas:
         return True

@@ -173,6 +173,20 @@ async def test_silences_are_narrow_short_and_ended_once(tmp_path):
         assert len(await audit(stage, action="unsilence")) == 1
 
 
+async def test_an_operator_of_a_department_keeps_nothing_of_others_quiet(tmp_path):
+    async with staged(tmp_path) as stage:
+        token = await stage.token(Role.OPERATOR, areas=("320612",), departments=("traffic",))
+        body = {"match": {"areas": ["320612"]}, "reason": "x", "for_ms": 60_000}
+        refused = await stage.call("POST", "/api/v1/silences", token, body)
+        assert (refused.status, refused.json["code"]) == (422, "silence-too-wide")
+        whole = await stage.token(Role.OPERATOR)
+        made = await stage.call("POST", "/api/v1/silences", whole, body)
+        path = f"/api/v1/silences/{made.json['id']}/end"
+        refused = await stage.call("POST", path, token, {})
+        assert (refused.status, refused.json["code"]) == (422, "silence-too-wide")
+        assert len((await stage.call("GET", "/api/v1/silences", token)).json["items"]) == 1
+
+
 async def test_a_silence_asked_for_twice_is_one(tmp_path):
     async with staged(tmp_path) as stage:
         token, until = await stage.token(Role.OPERATOR), stage.store.now_ms() + 60_000

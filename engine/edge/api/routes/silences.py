@@ -12,7 +12,7 @@ from engine.edge.api.description import answers
 from engine.edge.api.documents import QuietTime, Silences, quiet_of
 from engine.edge.api.problems import Code, Refusal, wrong_field
 from engine.edge.api.roles import BASE
-from engine.edge.api.scope import commands
+from engine.edge.api.scope import commands, reaches
 from engine.edge.api.taken import Body, Id, Instant, Name, Piece, Reason, Words
 from engine.model.severity import Severity
 
@@ -54,7 +54,7 @@ async def silences(asking: Asking, *, ended: bool = False) -> Response:
     """Silences in force or to come; with `ended` those that are over as well."""
     services = asking.services
     found = await services.shelf.silences(None if ended else services.now_ms())
-    mine = [quiet_of(one) for one in found if commands(asking.account, one.match)]
+    mine = [quiet_of(one) for one in found if reaches(asking.account, one.match)]
     return await asking.shown(Silences(items=mine), [f"silence:{one.id}" for one in mine])
 
 
@@ -96,8 +96,10 @@ async def end(asking: Asking, key: Key, silence: Id, asked: EndAsked) -> Respons
     del key
     services = asking.services
     known, now_ms = await services.shelf.find_silence(silence), services.now_ms()
-    if known is None or not commands(asking.account, known.match):
+    if known is None or not reaches(asking.account, known.match):
         raise Refusal(Code.NOT_FOUND)
+    if not commands(asking.account, known.match):
+        raise Refusal(Code.SILENCE_TOO_WIDE, days=LONGEST_DAYS)
     if known.ended_ms is None and known.until_ms > now_ms:
         ended = {"ended_ms": now_ms, "actor": asking.actor}
         if asked.reason:
