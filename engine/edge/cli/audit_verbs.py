@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -116,11 +117,17 @@ def _ls(asked: Asked, configured: Configured, store: DeskStore) -> int:
     for row in rows:
         at = datetime.fromtimestamp(row["at_ms"] / 1000, UTC).isoformat(timespec="seconds")
         who = f"{row['actor']} ({row['role']})"
-        words = [str(row["seq"]), at, who, row["address"], row["action"], row["object"]]
+        words = [str(row["seq"]), at, who, row["address"], _did(row), row["object"]]
         voice().line("  ".join(word for word in [*words, row["reason"]] if word))
     if not rows:
         voice().note(voice().say("audit-empty"))
     return Exit.FINE
+
+
+def _did(row: Mapping[str, Any]) -> str:
+    """What a row says was done; of a request that was refused also what was asked."""
+    asked = msgspec.json.decode(row["details"] or "{}").get("verb", "")
+    return f"{row['action']} {asked}" if row["action"] == "refused" and asked else row["action"]
 
 
 ACTIONS: Mapping[str, Callable[[Asked, Configured, DeskStore], int]] = {
