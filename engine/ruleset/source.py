@@ -114,6 +114,7 @@ _SYNTAX = (
     ("tag", "R116"),
 )
 _OPENED = frozenset({"R105"})
+_NO_COLON = "R108"
 
 
 def _closes(line: str, column: int) -> bool:
@@ -132,6 +133,8 @@ def _syntax(path: str, error: yaml.YAMLError, lines: Sequence[str]) -> Problem:
             code = "R152"
         else:
             mark = opened or mark
+    if code == _NO_COLON:  # the parser notices it on a later line than the key
+        mark = getattr(error, "context_mark", None) or mark
     if mark is None:
         return Problem(Location(path), code)
     return Problem(Location(path, mark.line + 1, mark.column + 1), code)
