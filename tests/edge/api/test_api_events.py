@@ -108,6 +108,15 @@ async def test_reconnecting_anywhere_loses_nothing_and_repeats_nothing(tmp_path)
         assert numbers == sorted(set(numbers))
 
 
+async def test_a_number_from_before_a_desk_was_put_back_from_a_copy_hides_nothing(tmp_path):
+    async with staged(tmp_path) as stage, spreading(stage):
+        incident, token = await stage.incident(), await stage.token(Role.HANDLER)
+        async with listening(stage, token, headers={"Last-Event-ID": "100000"}) as stream:
+            await eventually(lambda: "retry" in stream.text)
+            await comment(stage, incident, "after the copy")
+            assert (await stream.until(1))[0][1]["move"]["reason"] == "after the copy"
+
+
 async def test_without_a_number_it_begins_now_and_with_zero_at_the_beginning(tmp_path):
     async with staged(tmp_path) as stage, spreading(stage):
         incident, token = await stage.incident(), await stage.token(Role.HANDLER)

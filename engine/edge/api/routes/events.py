@@ -48,8 +48,9 @@ async def events(
     if said and (not said.isdecimal() or not said.isascii() or len(said) > 16):  # noqa: PLR2004 - digits of 2**53
         raise Refusal(Code.INVALID)
     begin = int(said) if said else after
-    if begin is None:
-        begin = await services.shelf.newest()
+    newest = await services.shelf.newest()
+    # A number that no move has yet was seen before the desk was put back from a copy.
+    begin = newest if begin is None else min(begin, newest)
     return StreamingResponse(_told(asking, begin), media_type="text/event-stream")
 
 
