@@ -155,13 +155,14 @@ class Sender:
             and not self._breaker.rest_s(time.monotonic())
         ):
             if not self._ready:
-                pauses = self._pauses
+                pauses, flying = self._pauses, set(self._flying)
                 due = await self._outbox.claim(self.sink.name, CLAIM)
                 if due:
                     crashpoint.passing("outbox-claimed")
                 if pauses != self._pauses:
                     return  # these rows may have been changed meanwhile
-                self._ready = [row for row in reversed(due) if row.group not in self._flying]
+                # What was under way when we asked may have been sent since: it is asked for again.
+                self._ready = [row for row in reversed(due) if row.group not in flying]
             if not self._ready or self._stopping:
                 return
             row = self._ready.pop()

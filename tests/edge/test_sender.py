@@ -90,6 +90,30 @@ class Peer(MoodySink):
             self.now -= 1
 
 
+class Tardy(MoodySink):
+    """Takes each delivery after a time of its own."""
+
+    async def send(self, delivery_id: str, body: bytes, attempt: int) -> None:
+        await asyncio.sleep(0.01 + int(delivery_id[1:]) % 4 * 0.01)
+        await super().send(delivery_id, body, attempt)
+
+
+class Leisurely(ListOutbox):
+    """Answers what was due a while ago, as a database does that is busy."""
+
+    async def claim(self, sink: str, limit: int) -> Sequence[Due]:
+        found = await super().claim(sink, limit)
+        await asyncio.sleep(0.03)
+        return found
+
+
+async def test_what_is_sent_while_the_outbox_is_asked_is_not_sent_again() -> None:
+    box, sink = Leisurely(12, groups=4), Tardy(parallel=3)
+    one = Sender(sink, box, FAST, Metrics())
+    await until(box, asyncio.create_task(one.run()), one)
+    assert sorted(sink.taken) == sorted(f"d{n}" for n in range(12))
+
+
 class Heard(MoodySink):
     """Says when it has taken its first delivery."""
 
