@@ -1,7 +1,7 @@
 """Who asks, whether they may, and what they are shown: the path of every request and answer."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from engine.edge.api.problems import Code, Refusal, too_many
 from engine.edge.api.roles import TABLE, may
 from engine.edge.api.services import Services, services_of
 from engine.edge.desk.audit import Entry
+from engine.edge.desk.search import asked, fold
 
 log = structlog.get_logger("api")
 
@@ -49,6 +50,7 @@ class Asker:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         cases: Sequence[str] = (),
+        sought: Sequence[str] = (),
     ) -> Response:
         """The answer: a document as this account may see it.
 
@@ -61,13 +63,19 @@ class Asker:
             status: Of the answer.
             headers: Of the answer.
             cases: Ids of the cases in it: their alerts tell what in their sentences is personal.
+            sought: What a list was searched for; what only a hidden value answers is left out, or
+                a value could be guessed piece by piece.
 
         """
-        plain = await self.masked(document, about, cases)
+        plain = await self.masked(document, about, cases, sought)
         return Response(orjson.dumps(plain), status, dict(headers or {}), JSON)
 
     async def masked(
-        self, document: Any, about: Sequence[str] = (), cases: Sequence[str] = ()
+        self,
+        document: Any,
+        about: Sequence[str] = (),
+        cases: Sequence[str] = (),
+        sought: Sequence[str] = (),
     ) -> Any:
         """A document as this account may see it, its reading written down."""
         shown = clear_for(self.account.roles, self.services.clear)
@@ -75,7 +83,11 @@ class Asker:
         if cases and mask.must_learn:
             for change in await self.services.shelf.evidence(cases):
                 mask.learn(change)
-        plain = mask.over(msgspec.to_builtins(document))
+        clear = msgspec.to_builtins(document)
+        plain = mask.over(clear)
+        if pieces := [piece for one in sought for piece in asked(one)]:
+            both = zip(clear["items"], plain["items"], strict=True)
+            plain["items"] = [seen for whole, seen in both if not _betrays(pieces, whole, seen)]
         if mask.read:
             details = {"kinds": sorted(mask.read), "count": len(about)}
             rows = [
@@ -102,6 +114,36 @@ class Asker:
         ours = {incident.lead, incident.host, *incident.assisting}
         acting = [one for one in self.account.departments if one in ours]
         return msgspec.structs.replace(self.actor, department=next(iter(acting), ""))
+
+
+def _betrays(pieces: Sequence[str], whole: Any, seen: Any) -> bool:
+    """Whether a piece that was looked for stands in what is hidden of a document."""
+    return any(
+        piece in fold(_text(before)) and piece not in fold(_text(after))
+        for before, after in _hidden(whole, seen)
+        for piece in pieces
+    )
+
+
+def _hidden(whole: Any, seen: Any) -> Iterator[tuple[Any, Any]]:
+    """The parts of a document that are shown in another form, in both."""
+    if whole == seen:
+        return
+    if isinstance(whole, dict) and isinstance(seen, dict):
+        for name, part in whole.items():
+            if name in seen:
+                yield from _hidden(part, seen[name])
+            else:
+                yield {name: part}, ""
+    elif isinstance(whole, list) and isinstance(seen, list) and len(whole) == len(seen):
+        for before, after in zip(whole, seen, strict=True):
+            yield from _hidden(before, after)
+    else:
+        yield whole, seen
+
+
+def _text(part: Any) -> str:
+    return part if isinstance(part, str) else orjson.dumps(part).decode()
 
 
 async def asker(

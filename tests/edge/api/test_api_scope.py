@@ -1,6 +1,7 @@
 """What lies outside an account's scope does not exist for it; personal data is masked by role."""
 
 import json
+from urllib.parse import quote
 
 import pytest
 from api_stage import DRIVER, ID_NUMBER, PHONE, PLATE, Stage, staged
@@ -150,3 +151,20 @@ async def test_settings_decide_otherwise(tmp_path):
         text = await everything(stage, await stage.token(Role.HANDLER))
         assert PLATE[:7] in text
         assert DRIVER not in text
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.HANDLER])
+async def test_what_is_hidden_cannot_be_found_out_piece_by_piece(tmp_path, role):
+    async with staged(tmp_path) as stage:
+        token = await stage.token(role)
+        plain = PLATE.split("-")[0]
+        shown = role is Role.HANDLER
+        for path in (
+            f"search?q={plain[2:5]}", f"alerts?only=all&q={plain[3:6]}",
+            f"search?q={quote(plain)}", f"incidents?only=all&q={plain[1:4]}",
+            f"incidents?only=all&key={quote(PLATE)}", f"alerts?only=all&key={quote(PLATE)}",
+        ):  # fmt: skip
+            found = await seen_by(stage, token, f"{BASE}/{path}")
+            assert ("hazmat-stay" in found) is shown, path
+        assert "hazmat-stay" in await seen_by(stage, token, f"{BASE}/search?q={quote(plain[:3])}")
+        assert "hazmat-stay" in await seen_by(stage, token, f"{BASE}/search?q=stays")

@@ -43,7 +43,8 @@ async def alerts(
     )
     page = await asking.services.shelf.alerts(asking.account, wanted, limit, after)
     document = Alerts(items=[alert_of(row) for row in page.rows], next=page.next or "")
-    return await asking.shown(document, [f"alert:{one.episode}" for one in document.items])
+    about = [f"alert:{one.episode}" for one in document.items]
+    return await asking.shown(document, about, sought=(q, *wanted.keys))
 
 
 @router.get("/alerts/{episode}", responses=answers(Alert))

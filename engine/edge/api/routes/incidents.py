@@ -69,7 +69,8 @@ async def shown_page(asking: Asker, wanted: IncidentsAsked, limit: int, after: s
     page = await asking.services.shelf.incidents(asking.account, wanted, limit, after)
     document = Incidents(items=list(page.rows), next=page.next or "")
     ids = [one.id for one in page.rows]
-    return await asking.shown(document, [_about(one) for one in page.rows], cases=ids)
+    about = [_about(one) for one in page.rows]
+    return await asking.shown(document, about, cases=ids, sought=(wanted.text, *wanted.keys))
 
 
 @router.get("/incidents/{incident}", responses=answers(Incident))
