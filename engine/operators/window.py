@@ -203,6 +203,7 @@ class WindowLogic:
         if not panel.wake or panel.wake > at_ms:
             panel.wake = at_ms
             self.host.wake(at_ms, key)
+            self.host.touch(key)
 
     def on_timer(self, key: str, at_ms: int) -> None:
         """An edge was reached, or an alert asked for this instant."""
