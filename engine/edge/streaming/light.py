@@ -133,7 +133,10 @@ class _LightRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka
             if lot is None:
                 self.over = True
                 return taken
-            taken = [*taken, *lot] if taken else lot
+            if taken:
+                taken += lot
+            else:
+                taken = lot
         if len(taken) > most:
             taken, self._rest = taken[: int(most)], taken[int(most) :]
         if taken:
